@@ -1,0 +1,60 @@
+# Targets for people; `make` alone lists them. The work is done by packaging/dev/ and tests/lanes.py.
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+
+BOOTSTRAP := packaging/dev/bootstrap
+VENV := .venv/bin
+export PATH := $(PATH):/usr/sbin:/sbin
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format schema bench vm install uninstall clean
+
+help: ## this list
+	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: ## show the main job for real, in a network namespace of its own (root)
+	@$(BOOTSTRAP) run
+	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/demo
+
+test: ## every lane: lint, unit, contract, netns, vm (root; 25 minutes from nothing)
+	@$(BOOTSTRAP) test
+	@$(VENV)/python tests/lanes.py
+
+check: ## the fast lanes: lint, unit, contract, netns (under two minutes)
+	@$(BOOTSTRAP) check
+	@$(VENV)/python tests/lanes.py lint unit contract netns
+
+lint: ## ruff, mypy and the layers of imports
+	@$(BOOTSTRAP) check
+	@$(VENV)/python tests/lanes.py lint
+
+format: ## format the source in place
+	@$(BOOTSTRAP) check
+	@$(VENV)/ruff check --quiet --fix-only
+	@$(VENV)/ruff format
+
+schema: ## write config/secmarkd.schema.json anew from the models
+	@$(BOOTSTRAP) run
+	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" -m secmarkd.config.json_schema
+
+bench: ## the figures, as ratios against a baseline of the same run (root)
+	@$(BOOTSTRAP) check
+	@$(VENV)/python -m tests.bench
+
+vm: ## a shell in the SELinux machine (root; builds it the first time)
+	@$(BOOTSTRAP) test
+	@$(VENV)/python tests/vm/shell.py
+
+install: ## install for the system; PREFIX=/usr, DESTDIR= for packagers
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' packaging/dev/install install
+
+uninstall: ## remove what install put there; /etc stays
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' packaging/dev/install uninstall
+
+clean: ## remove what was built here, .venv included; the virtual machine's image stays in its cache
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache daemon/*.egg-info
+	@find daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +

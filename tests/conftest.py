@@ -1,0 +1,48 @@
+"""What every lane shares: hypothesis profiles, the skip policy, network namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests.support.capability import (
+    has_bindings,
+    has_namespaces,
+    has_nft,
+    has_qemu,
+    has_selinux,
+    in_ci,
+    require,
+    require_bindings,
+    require_namespaces,
+    require_qemu,
+)
+from tests.support.namespace import Namespace
+
+__all__ = [
+    "has_bindings",
+    "has_namespaces",
+    "has_nft",
+    "has_qemu",
+    "has_selinux",
+    "in_ci",
+    "require",
+    "require_bindings",
+    "require_namespaces",
+    "require_qemu",
+]
+
+# No deadline: a machine under load is not a bug. Failures print a blob, from which @reproduce_failure repeats them.
+hypothesis.settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True, derandomize=False)
+hypothesis.settings.load_profile("ci" if in_ci() else "default")
+
+
+@pytest.fixture
+def netns() -> Iterator[Namespace]:
+    """A fresh network namespace with `lo` up; for more than one, make `Namespace()` after `require_namespaces()`."""
+    require_namespaces()
+    with Namespace() as namespace:
+        yield namespace

@@ -1,0 +1,124 @@
+"""Runs the tests lane by lane, all of them even after a failure, and sums up.
+
+`python tests/lanes.py lint unit contract netns vm`; without arguments, every lane. Exit code 1 when a lane failed. The last
+line is `tests: N passed, N failed, N skipped`, over all lanes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+REPORTS = REPOSITORY / "build" / "lanes"
+LINTERS = (
+    [str(BIN / "ruff"), "check", "--output-format=concise"],
+    [str(BIN / "ruff"), "format", "--check", "--output-format=concise"],
+    [str(BIN / "mypy"), "--no-error-summary", "daemon/secmarkd", "tests"],
+    [str(BIN / "lint-imports"), "--no-logo"],
+)
+PYTEST_LANES = ("unit", "contract", "netns", "vm")
+MINUTES = {"vm": 20}  # the machine's first build included
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a lane went. `counts` has passed, failed and skipped tests; a linter counts as one test."""
+
+    lane: str
+    passed: bool
+    seconds: float
+    counts: Counter[str]
+
+
+def run(command: Sequence[str], minutes: float) -> int:
+    """The command's exit code, its output passed through; 124 when it took longer and was ended with its children."""
+    print("$", Path(command[0]).name, *command[1:], flush=True)
+    with subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) as process:
+        try:
+            return process.wait(minutes * 60)
+        except BaseException as reason:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(reason, subprocess.TimeoutExpired):
+                print(f"ended after {minutes} minutes", flush=True)
+                return 124
+            raise
+
+
+def lint() -> Counter[str]:
+    """Every linter, also after one has failed."""
+    codes = [run(command, minutes=5) for command in LINTERS]
+    return Counter("failed" if code else "passed" for code in codes)
+
+
+def pytest(lane: str) -> Counter[str]:
+    """One folder of tests. A lane without any test has failed."""
+    report = REPORTS / f"{lane}.xml"
+    report.unlink(missing_ok=True)
+    command = [
+        str(BIN / "pytest"),
+        f"tests/{lane}",
+        f"--junitxml={report.relative_to(REPOSITORY)}",
+        "--durations=5",
+        "--durations-min=2",
+    ]
+    code = run(command, MINUTES.get(lane, 10))
+    counts = read_report(report)
+    if code and not counts["failed"]:  # a crash, a timeout, or no test at all
+        counts["failed"] += 1
+    return counts
+
+
+def read_report(path: Path) -> Counter[str]:
+    """The counts of a JUnit report; nothing where there is none, which is a crash or a timeout."""
+    counts: Counter[str] = Counter()
+    if path.is_file():
+        for suite in ET.parse(path).getroot().iter("testsuite"):
+            number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+            counts["failed"] += number["failures"] + number["errors"]
+            counts["skipped"] += number["skipped"]
+            counts["passed"] += number["tests"] - number["failures"] - number["errors"] - number["skipped"]
+    return counts
+
+
+def main(lanes: Sequence[str]) -> int:
+    """Run the lanes and print the summary."""
+    if unknown := set(lanes) - {"lint", *PYTEST_LANES}:
+        print(f"error: no such lane: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    for lane in lanes or ("lint", *PYTEST_LANES):
+        print(f"\n=== {lane} ===", flush=True)
+        start = time.monotonic()
+        counts = lint() if lane == "lint" else pytest(lane)
+        results.append(Result(lane, not counts["failed"], time.monotonic() - start, counts))
+        print(f"=== {lane}: {results[-1].seconds:.1f} s ===", flush=True)
+
+    print("\nlane        result    time   passed failed skipped")
+    total: Counter[str] = Counter()
+    for result in results:
+        number = result.counts
+        verdict = "ok" if result.passed else "FAILED"
+        columns = f"{number['passed']:8} {number['failed']:6} {number['skipped']:7}"
+        print(f"{result.lane:<11} {verdict:<6} {result.seconds:5.1f} s {columns}")
+        total += number
+    print(f"tests: {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
+    return 0 if all(result.passed for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
