@@ -1,0 +1,85 @@
+"""One tree of exceptions. Each carries the offending thing and, where there is one, the mend.
+
+The command line and the service print `error: {error}` and, below it, `hint: {error.hint}`; nothing else formats errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SecmarkdError(Exception):
+    """Anything that secmarkd itself reports. `str(error)` is one sentence; `hint` says what would mend it, or is empty."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in one configuration file: where it is, which key, and what would be right."""
+
+    file: str
+    line: int
+    """1-based; 0 where no line can be named (an unreadable file)."""
+    key: str
+    """Dotted, as in `labels.http.tcp[0]`; empty where the file as a whole is meant."""
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(SecmarkdError):
+    """The configuration was rejected as a whole; `problems` holds every mistake of every file, in order of place."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class KernelError(SecmarkdError):
+    """nftables refused, failed or could not be understood. `operation` names what was tried, `offender` the thing."""
+
+    def __init__(self, message: str, *, operation: str, offender: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.operation = operation
+        self.offender = offender
+
+
+class PermissionMissing(KernelError):
+    """EPERM: this process lacks CAP_NET_ADMIN, or another process owns the table."""
+
+
+class ContextRejected(KernelError):
+    """EINVAL on a secmark object: the loaded policy does not know the context `offender`."""
+
+
+class RelabelDenied(KernelError):
+    """EACCES on a secmark object: the policy does not let this process `relabelto` the context `offender`."""
+
+
+class SelinuxInactive(KernelError):
+    """ENOENT on creating a secmark object: no security module gives the context a meaning."""
+
+
+class NotSupported(KernelError):
+    """The kernel or libnftables lacks something (a module, a kind of object); the hint names it."""
+
+
+class Conflict(KernelError):
+    """EEXIST, EBUSY or ENOENT on a thing of our table: the live state is not what the transaction was made for."""
+
+
+class StateUnknown(KernelError):
+    """The live state could not be read: nobody may act as if the table were absent or equal."""
+
+
+class WorkerFailed(StateUnknown):
+    """The process that holds libnftables crashed, hung past its deadline, or answered nonsense."""
+
+
+class CapabilityMissing(SecmarkdError):
+    """Something this program needs is not on the machine: a module of Python, a library, a kernel feature."""

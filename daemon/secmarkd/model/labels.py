@@ -1,0 +1,135 @@
+"""The label map: atomic rules with their origins, settings and defaults.
+
+A label of the configuration with lists of ports and addresses is many atomic rules here, one for each combination;
+that is what gives every packet exactly one narrowest rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from secmarkd.model.address import Prefix
+from secmarkd.model.context import Context
+
+
+class Role(StrEnum):
+    """The part that this host plays in a connection."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    FORWARD = "forward"
+
+
+class Layer(IntEnum):
+    """Who wrote a rule; a higher layer wins between rules that are otherwise equal."""
+
+    POLICY = 0
+    VENDOR = 1
+    """Shipped by a package, in /usr/lib."""
+    RUNTIME = 2
+    """Generated since boot, in /run."""
+    ADMINISTRATOR = 3
+    """In /etc."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Where a rule was written."""
+
+    file: str
+    line: int
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One atomic rule: every selector that is not None must match. Rules with ports always name a protocol."""
+
+    label: str
+    """The name of its `[labels.NAME]` table."""
+    context: Context
+    role: Role
+    origin: Origin
+    layer: Layer = Layer.ADMINISTRATOR
+    protocol: int | None = None
+    ports: tuple[int, int] | None = None
+    """First and last service port, inclusive."""
+    remote: Prefix | None = None
+    local: Prefix | None = None
+    interface: str | None = None
+    """A literal name, or a beginning of names followed by `*`."""
+    user: int | None = None
+    cgroup: str | None = None
+    """Path below /sys/fs/cgroup without a leading slash; it includes the cgroups below it."""
+
+
+class Mode(StrEnum):
+    """What the ruleset does with a packet that a label names."""
+
+    LABEL = "label"
+    REHEARSE = "rehearse"
+
+
+class OnDrift(StrEnum):
+    """What a pass does when the kernel differs."""
+
+    REPAIR = "repair"
+    REPORT = "report"
+
+
+class OnStop(StrEnum):
+    """What happens to the labels when the service stops."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class Ownership(StrEnum):
+    """Whether the kernel lets others write to our table."""
+
+    SHARED = "shared"
+    EXCLUSIVE = "exclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What packets get that no rule names. `forward` is None when forwarded packets keep what they have."""
+
+    server: Context
+    client: Context
+    icmp: Context
+    forward: Context | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """secmarkd.toml without the parts that only complete contexts."""
+
+    mode: Mode = Mode.LABEL
+    on_drift: OnDrift = OnDrift.REPAIR
+    on_stop: OnStop = OnStop.KEEP
+    resync: float = 300.0
+    """Seconds between verifications without an event."""
+    ownership: Ownership = Ownership.SHARED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMap:
+    """All rules, in no meaningful order, and the defaults."""
+
+    rules: tuple[Rule, ...]
+    defaults: Defaults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What labels depend on besides the configuration, read from the machine at load and before each pass."""
+
+    ephemeral: tuple[int, int] = (32768, 60999)
+    """First and last port that the kernel gives to outgoing connections (net.ipv4.ip_local_port_range)."""
+    cgroups: frozenset[str] = frozenset()
+    """Those of the label map's cgroups that exist now; nft cannot name one that does not."""

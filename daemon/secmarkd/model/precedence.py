@@ -1,0 +1,54 @@
+"""Which of two rules wins: a total preorder that never looks at the order of files or lines.
+
+`kind` orders selectors (cgroup, user, remote, local, interface, ports, protocol: the first difference decides), then
+`narrowness` orders values within one kind (longer prefix, then smaller port range), then the layer.
+"""
+
+from __future__ import annotations
+
+from secmarkd.model.labels import Rule
+
+LITERAL_INTERFACE = 1000
+"""Above every wildcard, whose rank is one more than the characters before its `*` (at most 15, IFNAMSIZ - 1)."""
+
+Kind = tuple[int, int, int, int, int, int, int]
+Rank = tuple[Kind, tuple[int, int, int], int]
+
+
+def interface_rank(pattern: str | None) -> int:
+    """0 for none, then wildcards by their length, then literal names."""
+    if pattern is None:
+        return 0
+    return len(pattern) if pattern.endswith("*") else LITERAL_INTERFACE
+
+
+def cgroup_level(path: str | None) -> int:
+    """The depth of a cgroup below the root, as `socket cgroupv2 level N` counts it; 0 for none."""
+    return 0 if path is None else path.count("/") + 1
+
+
+def kind(rule: Rule) -> Kind:
+    """The rule's selectors, the most selective first."""
+    return (
+        cgroup_level(rule.cgroup),
+        int(rule.user is not None),
+        int(rule.remote is not None),
+        int(rule.local is not None),
+        interface_rank(rule.interface),
+        int(rule.ports is not None),
+        int(rule.protocol is not None),
+    )
+
+
+def narrowness(rule: Rule) -> tuple[int, int, int]:
+    """How narrow the rule's values are; the larger, the narrower. Comparable between rules of one kind."""
+    return (
+        rule.remote.length if rule.remote else 0,
+        rule.local.length if rule.local else 0,
+        rule.ports[0] - rule.ports[1] if rule.ports else 0,
+    )
+
+
+def rank(rule: Rule) -> Rank:
+    """The larger rank wins; equal ranks with different contexts contradict each other where both match."""
+    return kind(rule), narrowness(rule), int(rule.layer)
