@@ -1,0 +1,71 @@
+"""What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from secmarkd.events import Event
+from secmarkd.ruleset.table import Table
+from secmarkd.ruleset.transaction import Transaction
+
+
+class Nft(Protocol):
+    """Our own table in the kernel's nftables; nothing outside of it is ever read or written."""
+
+    def read(self) -> Table | None:
+        """The live table; None when it is *known* to be absent. StateUnknown when neither can be said."""
+
+    def commit(self, transaction: Transaction) -> None:
+        """Carry out a transaction wholly or, with a KernelError, not at all.
+
+        WorkerFailed means that it is not known whether it happened: read before anything else.
+        """
+
+    def check(self, transaction: Transaction) -> None:
+        """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""
+
+    def close(self) -> None:
+        """End the adapter's process. The table stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelinuxState:
+    """What selinuxfs says of the running kernel."""
+
+    active: bool
+    """A policy is loaded and contexts mean something."""
+    enforcing: bool
+    mls: bool
+    """Contexts have a level."""
+
+
+class Selinux(Protocol):
+    """The running kernel's SELinux."""
+
+    def state(self) -> SelinuxState:
+        """Its state now; all False where SELinux is not there."""
+
+    def valid(self, context: str) -> bool:
+        """Whether the loaded policy knows the context."""
+
+
+class Journal(Protocol):
+    """Where events go."""
+
+    def write(self, event: Event) -> None:
+        """Log one event. Never raises: a journal that is away must not stop the labels."""
+
+
+class Notifier(Protocol):
+    """The service manager."""
+
+    def notify(self, **assignments: str) -> None:
+        """Send assignments such as READY="1" or STATUS="…" in one datagram; does nothing without a service manager."""
+
+
+class Clock(Protocol):
+    """Time that never jumps."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment."""

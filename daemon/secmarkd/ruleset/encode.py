@@ -1,0 +1,295 @@
+"""From values to nft's own words: a transaction as text for libnftables, and single things for messages.
+
+The text has every object, map, chain, rule and element on a line of its own, because libnftables reports an error by its
+line. It is understood by nft 1.0.6 and 1.1.3 (both tried), and names nothing by /etc/protocols, /etc/services or passwd.
+
+Rules are written as they are: where the kernel knows the protocol already (after `tcp flags`, `tcp sport` or
+`meta l4proto 6`) nft lists `th sport` as `tcp sport`, so only a rule that says so itself reads back as the same rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import assert_never
+
+from secmarkd.model.precedence import cgroup_level
+from secmarkd.ruleset.element_text import element_lines, interface_text, key_lines, render_packed
+from secmarkd.ruleset.table import (
+    FAMILY,
+    NAME,
+    Chain,
+    Foreign,
+    Key,
+    Lookup,
+    Map,
+    Mark,
+    Match,
+    Object,
+    ObjectKind,
+    Restore,
+    Rule,
+    Save,
+    Span,
+    Statement,
+    Table,
+    Value,
+    Verdict,
+)
+from secmarkd.ruleset.transaction import (
+    AddElements,
+    AddObjects,
+    Command,
+    DeleteElements,
+    DeleteObjects,
+    Remove,
+    Replace,
+    Transaction,
+)
+
+_HERE = f"{FAMILY} {NAME}"
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}\Z")
+_CONTEXT = re.compile(r"[A-Za-z0-9_.,:-]{1,255}\Z")
+_QUOTABLE = re.compile(r"[ !#-~]{1,255}\Z")
+"""nft's strings have no escapes: everything printable but the quotation mark, which would end them."""
+_WORD = re.compile(r"[a-z]+\Z")
+_NAMES = (Key.IIFNAME, Key.OIFNAME, Key.CGROUP)
+_ADDRESSES = (Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR)
+_ADDRESS = re.compile(r"[0-9a-f.:]+(/[0-9]+)?\Z")
+
+
+def encode(transaction: Transaction, *, table_present: bool = False) -> str:
+    """The transaction as commands of nft, to be carried out as one.
+
+    Replace and Remove begin with `add table; delete table`, which works whether or not there is a table, unless it has
+    flags (`add` then tries to change them). `table_present` promises that there is one, and it is deleted only.
+    ValueError for anything that cannot be written: a Foreign, a name that nft cannot quote.
+    """
+    lines: list[str] = []
+    for command in transaction:
+        lines += _command(command, table_present)
+    return "\n".join(lines) + "\n"
+
+
+def _command(command: Command, table_present: bool) -> list[str]:
+    match command:
+        case Replace(table):
+            return [*_no_table(table_present), *_table(table)]
+        case Remove():
+            return _no_table(table_present)
+        case AddObjects(objects):
+            return [_add_object(each) for each in objects]
+        case DeleteObjects(objects):
+            return [f"delete {each.kind} {_HERE} {_name(each.name)}" for each in objects]
+        case AddElements(map_, elements):
+            quoted = [f'"{_name(each)}"' for each in elements.objects]
+            return _elements("add", map_, element_lines(map_.key, map_.interval, elements, quoted))
+        case DeleteElements(map_, elements):
+            return _elements("delete", map_, key_lines(map_.key, map_.interval, elements))
+        case _:
+            assert_never(command)
+
+
+def _no_table(table_present: bool) -> list[str]:
+    delete = f"delete table {_HERE}"
+    return [delete] if table_present else [f"add table {_HERE}", delete]
+
+
+def _table(table: Table) -> list[str]:
+    if table.foreign:
+        raise ValueError(f"secmarkd does not write a {table.foreign[0].what}")
+    flags = f" {{ flags {', '.join(_word(each) for each in table.flags)}; }}" if table.flags else ""
+    lines = [f"add table {_HERE}{flags}"]
+    lines += [_add_object(each) for each in table.objects]
+    lines += [_add_map(each) for each in table.maps]
+    lines += [_add_chain(each) for each in table.chains]
+    for chain in table.chains:
+        lines += [_add_rule(chain.name, rule) for rule in chain.rules]
+    for each in table.maps:
+        lines += _command(AddElements(each, each.elements), False)
+    return lines
+
+
+def _add_object(each: Object) -> str:
+    command = f"add {each.kind} {_HERE} {_name(each.name)}"
+    if each.kind is ObjectKind.COUNTER:
+        return command
+    if each.context is None or not _CONTEXT.match(each.context):
+        raise ValueError(f"{each.context!r} is not a security context")
+    return f'{command} {{ "{each.context}" }}'
+
+
+def _add_chain(chain: Chain) -> str:
+    command = f"add chain {_HERE} {_name(chain.name)}"
+    if chain.base is None:
+        return command
+    for word in (chain.base.type, chain.base.hook, chain.base.policy):
+        _word(word)
+    return f"{command} {{ {render_chain_head(chain)} }}"
+
+
+def _add_rule(chain: str, rule: Rule) -> str:
+    if not rule:
+        raise ValueError(f"an empty rule in chain {chain} cannot be written")
+    for statement in rule:
+        _check(statement)
+    return f"add rule {_HERE} {chain} {render_rule(rule)}"
+
+
+def _add_map(each: Map) -> str:
+    key = " . ".join(one.nft_type for one in each.key)
+    flags = " flags interval;" if each.interval else ""
+    return f"add map {_HERE} {_name(each.name)} {{ type {key} : {each.kind};{flags} }}"
+
+
+def _elements(verb: str, map_: Map, lines: Iterator[str]) -> list[str]:
+    """One command for all elements; none where there are none, which nft's grammar does not know."""
+    body = ",\n".join(lines)
+    return [f"{verb} element {_HERE} {_name(map_.name)} {{", body, "}"] if body else []
+
+
+# --- single things: for messages, where anything that was found may appear, and for the text above ---
+
+
+def render_object(each: Object) -> str:
+    """`secmark s_x { "system_u:…" }` or `counter s_x`."""
+    return f"{each.kind} {_shown(each.name)}" + ("" if each.context is None else f' {{ "{_shown(each.context)}" }}')
+
+
+def render_chain_head(chain: Chain) -> str:
+    """`type filter hook input priority 50; policy accept;`, or nothing for a chain that is only jumped to."""
+    if chain.base is None:
+        return ""
+    base = chain.base
+    return f"type {base.type} hook {base.hook} priority {base.priority}; policy {base.policy};"
+
+
+def render_key(map_: Map, key: bytes) -> str:
+    """A packed key of a map as people read it: `tcp . 80`, `10.0.0.0/8 . 443-450`, `"eth0" . 22`, `1000 . udp . 53`."""
+    return render_packed(map_.key, map_.interval, key, names=True)
+
+
+def render_rule(rule: Rule) -> str:
+    """The rule in nft's words; a statement that secmarkd never writes appears as its JSON."""
+    return " ".join(render_statement(each) for each in rule)
+
+
+def render_statement(statement: Statement) -> str:
+    """One statement in nft's words."""
+    match statement:
+        case Match():
+            return _match(statement)
+        case Mark(kind, name):
+            return f'{_labelling(kind)} "{_shown(name)}"'
+        case Lookup(kind, keys, map_):
+            return f"{_labelling(kind)} {' . '.join(each.value for each in keys)} map @{_shown(map_)}"
+        case Save():
+            return "ct secmark set meta secmark"
+        case Restore():
+            return "meta secmark set ct secmark"
+        case Verdict(action, chain):
+            return f"{action} {_shown(chain)}".rstrip()
+        case Foreign():
+            return statement.text
+        case _:
+            assert_never(statement)
+
+
+def _labelling(kind: ObjectKind) -> str:
+    return "meta secmark set" if kind is ObjectKind.SECMARK else "counter name"
+
+
+def _match(match: Match) -> str:
+    key, value = match.key, _value(match.key, match.value)
+    sign = "!=" if match.negated else "=="
+    match key:
+        case Key.CT_SECMARK:
+            # nft refuses `ct secmark != 0` but takes a masked form, which it then lists without the mask.
+            return f"{key} and 0xffffffff {sign} {value}"
+        case Key.TCP_SYN_ACK:
+            return f"{key} {sign} {value}"
+        case Key.CGROUP:
+            key_text = f"{key} level {cgroup_level(str(match.value))}"
+        case _:
+            key_text = key.value
+    return f"{key_text} != {value}" if match.negated else f"{key_text} {value}"
+
+
+def _value(key: Key, value: Value | Span) -> str:
+    match value:
+        case Span(low, high):
+            return f"{low}-{high}"
+        case tuple():
+            return f"{{ {', '.join(map(str, value))} }}"
+        case str() if key in _NAMES:
+            return f'"{_shown(value)}"'
+        case "syn | ack":
+            return "(syn | ack)"
+        case _:
+            return _shown(str(value))
+
+
+def _shown(text: str) -> str:
+    """Text that was found in the kernel, with what could upset a terminal escaped."""
+    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode()
+
+
+# --- what nft can be made to understand ---
+
+
+def _check(statement: Statement) -> None:
+    """ValueError for a statement that cannot be written as it is."""
+    match statement:
+        case Match(key, value):
+            _check_value(key, value)
+        case Mark(_, name):
+            _name(name)
+        case Lookup(_, keys, map_):
+            _name(map_)
+            if not keys or set(keys) & {Key.CGROUP, Key.TCP_SYN_ACK, Key.CT_SECMARK}:
+                raise ValueError(f"no map can be looked up by {' . '.join(keys)}")
+        case Verdict(action, chain):
+            _word(action)
+            if chain:
+                _name(chain)
+        case Foreign():
+            raise ValueError(f"secmarkd does not write {statement.text}")
+        case Save() | Restore():
+            pass
+        case _:
+            assert_never(statement)
+
+
+def _check_value(key: Key, value: Value | Span) -> None:
+    match value:
+        case Span(low, high):
+            good = 0 <= low < high
+        case tuple():
+            good = len(value) > 1 and list(value) == sorted(set(value)) and value[0] >= 0
+        case str() if key in (Key.IIFNAME, Key.OIFNAME):
+            interface_text(value)
+            return
+        case str() if key is Key.CGROUP:
+            good = _QUOTABLE.match(value) is not None
+        case str() if key in _ADDRESSES:
+            good = _ADDRESS.match(value) is not None
+        case str():
+            good = value == "syn | ack" or _WORD.match(value) is not None
+        case int():
+            good = value >= 0
+        case _:
+            assert_never(value)
+    if not good:
+        raise ValueError(f"{key} cannot be compared with {value!r}")
+
+
+def _name(name: str) -> str:
+    if not _IDENTIFIER.match(name):
+        raise ValueError(f"{name!r} cannot be a name in nft")
+    return name
+
+
+def _word(word: str) -> str:
+    if not _WORD.match(word):
+        raise ValueError(f"{word!r} is not a word of nft")
+    return word

@@ -1,0 +1,127 @@
+"""From a difference to the smallest safe transactions that remove it.
+
+Elements and unreferenced objects are put right one by one; anything else by replacing the table in one transaction, in
+which no packet passes without the old or the new rules (one unlabelled packet in 775,000 over 70 replacements, the same as
+without any; measured on Linux 6.18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from secmarkd.ruleset.elements import Elements, Field, key_width
+from secmarkd.ruleset.table import Map, Table
+from secmarkd.ruleset.transaction import (
+    AddElements,
+    AddObjects,
+    Command,
+    DeleteElements,
+    DeleteObjects,
+    Replace,
+    Transaction,
+)
+
+MOST_HASH_CHANGES = 2000
+"""Above this, replacing the table is quicker than single changes and as safe."""
+MOST_INTERVAL_CHANGES = 8
+"""Each deletion from an interval map of 10,000 elements takes 41 ms, replacing all of it 309 ms (nft 1.0.6)."""
+LARGE_ACTIVATION = 512
+"""Elements that one first transaction may have. From the moment the kernel prepares the first secmark object SELinux
+checks every packet, and until the commit nothing labels them: so the first transaction must be short."""
+
+InUse = frozenset[tuple[int, int]]
+"""Protocol and port of what listens or is connected now."""
+
+
+def plan(desired: Table, live: Table | None, in_use: InUse = frozenset()) -> tuple[Transaction, ...]:
+    """The transactions, in order, that make `desired` of `live`; none when they are equal.
+
+    More than one only for a large first activation, where the first one already labels every packet (those of `in_use` as
+    desired, the rest by default).
+    """
+    if live is None:
+        return _activation(desired, in_use)
+    if desired == live:
+        return ()
+    small = _single_changes(desired, live)
+    return ((Replace(desired),),) if small is None else (small,)
+
+
+def _activation(desired: Table, in_use: InUse) -> tuple[Transaction, ...]:
+    if desired.element_count() <= LARGE_ACTIVATION:
+        return ((Replace(desired),),)
+    first = [_used_now(each, in_use) for each in desired.maps]
+    rest = [(each, _without(each, taken)) for each, taken in zip(desired.maps, first, strict=True)]
+    second: Transaction = tuple(AddElements(each, elements) for each, elements in rest if elements)
+    start = tuple(replace(each, elements=taken) for each, taken in zip(desired.maps, first, strict=True))
+    return ((Replace(replace(desired, maps=start)),), second)
+
+
+def _used_now(each: Map, in_use: InUse) -> Elements:
+    """The elements of a map whose service is in use; all of a small map's."""
+    if len(each.elements) * 4 <= LARGE_ACTIVATION:
+        return each.elements
+    if Field.PORT not in each.key or Field.PROTOCOL not in each.key:
+        return Elements(each.elements.width)
+    port, protocol = _place(each.key, Field.PORT), _place(each.key, Field.PROTOCOL)
+    last = key_width(each.key, interval=False) if each.interval else 0
+    used = [(protocol_.to_bytes(1, "big"), port_.to_bytes(2, "big")) for protocol_, port_ in sorted(in_use)]
+    chosen = {
+        key: name
+        for key, name in each.elements.items()
+        if any(
+            key[protocol : protocol + 1] == wanted
+            and key[port : port + 2] <= number <= key[last + port : last + port + 2]
+            for wanted, number in used
+        )
+    }
+    return Elements.of(each.elements.width, chosen)
+
+
+def _place(fields: tuple[Field, ...], field: Field) -> int:
+    """Where a field begins in a packed key."""
+    return sum(each.width for each in fields[: fields.index(field)])
+
+
+def _without(each: Map, taken: Elements) -> Elements:
+    there = taken.as_dict()
+    return Elements.of(each.elements.width, ((key, name) for key, name in each.elements.items() if key not in there))
+
+
+def _single_changes(desired: Table, live: Table) -> Transaction | None:
+    """Single changes, or None where they would not do or would take longer than replacing the table."""
+    if _structure(desired) != _structure(live):
+        return None
+    wanted, there = set(desired.objects), set(live.objects)
+    missing, added = wanted - there, there - wanted
+    if {each.name for each in missing} & {each.name for each in added}:
+        return None
+    elements = list(_element_changes(desired, live))
+    hashed = sum(len(each.elements) for each in elements if not each.map.interval)
+    if hashed > MOST_HASH_CHANGES or sum(len(each.elements) for each in elements) - hashed > MOST_INTERVAL_CHANGES:
+        return None
+    commands: list[Command] = []
+    if missing:
+        commands.append(AddObjects(tuple(sorted(missing))))
+    commands += elements
+    if added:
+        commands.append(DeleteObjects(tuple(sorted(added))))
+    return tuple(commands)
+
+
+def _structure(table: Table) -> Table:
+    """The table without what single changes can put right."""
+    empty = tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps)
+    return replace(table, objects=(), maps=empty)
+
+
+def _element_changes(desired: Table, live: Table) -> Iterator[AddElements | DeleteElements]:
+    for mine, other in zip(desired.maps, live.maps, strict=True):
+        if mine.elements == other.elements:
+            continue
+        wanted, there = set(mine.elements.items()), set(other.elements.items())
+        if there - wanted:
+            yield DeleteElements(mine, Elements.of(mine.elements.width, there - wanted))
+        if wanted - there:
+            yield AddElements(mine, Elements.of(mine.elements.width, wanted - there))

@@ -1,0 +1,178 @@
+"""The parts of our table. Desired and live state are values of these same types, so that comparing them is `==`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from secmarkd.ruleset.elements import Elements, Field
+
+FAMILY, NAME = "inet", "secmarkd"
+"""Our table. Never `secmark`: that is a reserved word of nft, whose parser then cannot name the table."""
+
+
+class ObjectKind(StrEnum):
+    """What a label is in the kernel: a secmark object, or in rehearsal a counter."""
+
+    SECMARK = "secmark"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Object:
+    """A named stateful object. `context` is None for counters, whose packets and bytes are not part of the state."""
+
+    name: str
+    kind: ObjectKind
+    context: str | None = None
+
+
+# --- expressions and statements: exactly those that the compiler uses; anything else in the kernel is Foreign ---
+
+
+class Key(StrEnum):
+    """An expression of nft that reads something of the packet."""
+
+    L4PROTO = "meta l4proto"
+    IIFNAME = "meta iifname"
+    OIFNAME = "meta oifname"
+    SKUID = "meta skuid"
+    IP_SADDR = "ip saddr"
+    IP_DADDR = "ip daddr"
+    IP6_SADDR = "ip6 saddr"
+    IP6_DADDR = "ip6 daddr"
+    TH_SPORT = "th sport"
+    TH_DPORT = "th dport"
+    TCP_SPORT = "tcp sport"
+    TCP_DPORT = "tcp dport"
+    UDP_SPORT = "udp sport"
+    UDP_DPORT = "udp dport"
+    CT_DIRECTION = "ct direction"
+    CT_STATE = "ct state"
+    CT_STATUS = "ct status"
+    CT_SECMARK = "ct secmark"
+    TCP_SYN_ACK = "tcp flags & (syn | ack)"
+    CGROUP = "socket cgroupv2"
+
+
+Value = int | str | tuple[int, ...]
+"""A constant: a number, a word or name, or an anonymous set of numbers (sorted)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of numbers, inclusive."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`KEY == VALUE` or `KEY != VALUE`."""
+
+    key: Key
+    value: Value | Span
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Give the packet one label: `meta secmark set "object"`, or `counter name "object"` in rehearsal."""
+
+    kind: ObjectKind
+    object: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Give the packet the label that `map` has for the keys; a miss ends the rule."""
+
+    kind: ObjectKind
+    keys: tuple[Key, ...]
+    map: str
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """`ct secmark set meta secmark`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """`meta secmark set ct secmark`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`accept`, `return`, `jump CHAIN` or `goto CHAIN`."""
+
+    action: str
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something in our table that secmarkd never writes. `text` is its JSON with sorted keys, without its handle."""
+
+    what: str
+    """table flag, object, map, chain, statement, …: nft's word for it."""
+    name: str
+    text: str
+
+
+Statement = Match | Mark | Lookup | Save | Restore | Verdict | Foreign
+Rule = tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseHook:
+    """Where a base chain hangs. `priority` is netfilter's number; the lower runs first."""
+
+    hook: str
+    priority: int
+    policy: str = "accept"
+    type: str = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain with its rules in order; `base` is None for one that is only jumped to."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    base: BaseHook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A named map from keys to objects."""
+
+    name: str
+    key: tuple[Field, ...]
+    kind: ObjectKind
+    interval: bool
+    elements: Elements
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The whole table. Each tuple is sorted by name, so that equal tables are equal values."""
+
+    objects: tuple[Object, ...] = ()
+    maps: tuple[Map, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    foreign: tuple[Foreign, ...] = field(default=())
+    flags: tuple[str, ...] = ()
+    """`owner`, `persist`, `dormant`, sorted."""
+
+    def element_count(self) -> int:
+        """How many elements all maps have together."""
+        return sum(len(each.elements) for each in self.maps)
+
+    def elements(self) -> Iterator[tuple[Map, bytes, str]]:
+        """Every element as its map, its packed key and the name of its object."""
+        for each in self.maps:
+            for key, name in each.elements.items():
+                yield each, key, name
