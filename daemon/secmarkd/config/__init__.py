@@ -1,0 +1,17 @@
+"""From files to the model. pydantic is imported here and nowhere else.
+
+    folders         where files live, and which file replaces or masks which
+    toml_positions  on which line each key and each array item was written
+    reading         a file's stable text, and what TOML makes of it: a Document
+    items           one port, address, user, interface... as written -> what it means, or what would be right
+    schema          the pydantic models: the keys that exist, and their types
+    complaints      what pydantic found wrong -> Problems in our own words
+    checks          what one key, and what one file, cannot know of another
+    selection       one table of selectors -> the combinations that atomic rules are made of
+    build           validated files -> settings, defaults, rules, and where each label comes from
+    load            all of it: `load(folders) -> Configuration`, or a ConfigError with every problem of every file
+    json_schema     the models as JSON Schema, for editors
+
+Read in this order; each module imports only from those above it. A file is data that a stranger wrote: it is parsed once,
+here, and what leaves this package needs no second look.
+"""

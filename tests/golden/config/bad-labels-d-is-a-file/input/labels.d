@@ -1,0 +1,2 @@
+[labels.a]
+tcp = [1]
