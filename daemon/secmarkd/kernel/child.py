@@ -1,0 +1,323 @@
+"""A child process that answers requests: for work that may crash, hang, or take memory which only an exit gives back.
+
+    parent: with Child("secmarkd.kernel.nft_worker", "libnftables") as child: answer = child.request(question, deadline=5.0)
+    child:  def main() -> None: serve(handler)
+
+Both ends are this program, so frames are pickles, each after its length. The child is started by the first request and
+again by the next request after it has ended. It ends with its parent: its socket closes, and the kernel is asked to kill it
+when the *thread* that started it ends (PR_SET_PDEATHSIG); so start it from a thread that lasts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from secmarkd.errors import SecmarkdError, WorkerFailed
+
+_LENGTH = struct.Struct("!Q")
+_LARGEST = 1 << 30
+"""Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
+_CHUNK = 1 << 18
+_STDERR_KEPT = 4096
+"""Bytes of what a child last wrote to stderr, for the error message."""
+_GRACE = 1.0
+"""Seconds for a child to be gone that said it would end, or whose socket closed; then it is killed."""
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_UNWANTED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""What the service manager means for the parent alone."""
+_START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.import_module(sys.argv[1]).main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A handler's answer after which the child ends, to give back its memory."""
+
+    answer: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    answer: object
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """An exception in parts: those with keyword arguments cannot be pickled whole."""
+
+    kind: type[Exception]
+    arguments: tuple[object, ...]
+    state: dict[str, object]
+
+
+class _Ended(Exception):
+    """The other end closed the socket."""
+
+
+class _Late(Exception):
+    """The deadline passed."""
+
+
+class Child:
+    """A process that runs `main()` of a module, which calls `serve`. Not for use by several threads at once."""
+
+    def __init__(self, module: str, name: str, *, hint: str = "") -> None:
+        """`name` is what messages call it; `hint` is for the error when it crashes."""
+        self._module = module
+        self._name = name
+        self._hint = hint
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._stderr = -1
+        self._dying: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now; None while there is none."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
+        """The handler's answer; its exceptions are raised here.
+
+        WorkerFailed when the child crashes, does not answer within `deadline` seconds (it is killed) or answers
+        nonsense; it is then not known how much of the request it has done. The next request starts another one.
+        """
+        operation = operation or self._name
+        end = time.monotonic() + deadline
+        frame = _frame(question)
+        if self.pid is None:
+            self.close()
+            self._start()
+        try:
+            reply = self._exchange(frame, end)
+        except _Late:
+            self.close()
+            message = f"{self._name} did not answer within {deadline:g} s and was killed"
+            raise WorkerFailed(message, operation=operation) from None
+        except (_Ended, OSError):
+            self._raise_death(operation)
+        except Exception as error:
+            self.close()
+            raise WorkerFailed(f"{self._name} answered nonsense: {error!r}", operation=operation) from error
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(reply, _Raised):
+            raise _rebuilt(reply)
+        if reply.final:
+            self._let_end()
+        return reply.answer
+
+    def close(self) -> None:
+        """End the child at once, whatever it does, and release everything. A later request starts another one."""
+        process, connection, stderr = self._process, self._socket, self._stderr
+        self._process, self._socket, self._stderr = None, None, -1
+        if connection is not None:
+            connection.close()
+        if stderr >= 0:
+            os.close(stderr)
+        if process is not None:
+            process.kill()
+            self._dying.append(process)
+        for each in [*self._dying]:
+            # A process inside of a large transaction dies when the kernel is done with it, and no sooner.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                each.wait(_GRACE if each is process else 0)
+                self._dying.remove(each)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        stderr, stderr_end = os.pipe()
+        # Neither end may ever wait for the other: a child that talks too much loses what it says.
+        os.set_blocking(stderr, False)
+        os.set_blocking(stderr_end, False)
+        ours.setblocking(False)
+        arguments = [self._module, str(theirs.fileno()), *sys.path]
+        environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *_interpreter_flags(), "-c", _START, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr_end,
+                pass_fds=(theirs.fileno(),),
+                env={**environment, "LC_ALL": "C"},
+                start_new_session=True,
+            )
+            self._socket, self._stderr = ours, stderr
+        except BaseException:
+            ours.close()
+            os.close(stderr)
+            raise
+        finally:
+            theirs.close()
+            os.close(stderr_end)
+
+    def _exchange(self, frame: bytes, end: float) -> _Answer | _Raised:
+        connection = self._socket
+        assert connection is not None
+        _send(connection, frame, end)
+        (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, end))
+        if length > _LARGEST:
+            raise ValueError(f"a frame of {length} bytes")
+        reply = pickle.loads(_receive(connection, length, end))
+        if not isinstance(reply, (_Answer, _Raised)):
+            raise TypeError(f"a {type(reply).__name__}")
+        return reply
+
+    def _let_end(self) -> None:
+        """Wait for a child that has said it ends."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
+        self.close()
+
+    def _raise_death(self, operation: str) -> NoReturn:
+        assert self._process is not None
+        try:
+            status: int | None = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            status = None
+        said = _last_words(self._stderr)
+        self.close()
+        message = f"{self._name} {_cause(status)}" + (f": {said}" if said else "")
+        raise WorkerFailed(message, operation=operation, hint=self._hint)
+
+
+def _cause(status: int | None) -> str:
+    if status is None:
+        return "closed its connection"
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"died of {signal.Signals(-status).name}"
+    except ValueError:
+        return f"died of signal {-status}"
+
+
+def _last_words(stderr: int) -> str:
+    """The last line that the child wrote to stderr."""
+    kept = b""
+    with contextlib.suppress(BlockingIOError):
+        while chunk := os.read(stderr, _CHUNK):
+            kept = (kept + chunk)[-_STDERR_KEPT:]
+    lines = kept.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _interpreter_flags() -> list[str]:
+    """Options that make the child's interpreter treat its environment as this one does."""
+    flags = sys.flags
+    options = {"-I": flags.isolated, "-E": flags.ignore_environment, "-s": flags.no_user_site}
+    return [option for option, wanted in options.items() if wanted] + ["-O"] * flags.optimize
+
+
+def _rebuilt(raised: _Raised) -> Exception:
+    error = raised.kind.__new__(raised.kind, *raised.arguments)
+    error.__dict__.update(raised.state)
+    return error
+
+
+# --- frames: with an end (time.monotonic() seconds) on a socket that does not block, or without on one that does ---
+
+
+def _wait(connection: socket.socket, event: int, end: float | None) -> None:
+    if end is None:
+        return
+    poll = select.poll()
+    poll.register(connection, event)
+    left = end - time.monotonic()
+    if left <= 0 or not poll.poll(left * 1000):
+        raise _Late
+
+
+def _frame(content: object) -> bytes:
+    payload = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def _send(connection: socket.socket, frame: bytes, end: float | None) -> None:
+    left = memoryview(frame)
+    while left:
+        _wait(connection, select.POLLOUT, end)
+        with contextlib.suppress(BlockingIOError):
+            left = left[connection.send(left, socket.MSG_NOSIGNAL) :]
+
+
+def _receive(connection: socket.socket, size: int, end: float | None) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        _wait(connection, select.POLLIN, end)
+        with contextlib.suppress(BlockingIOError):
+            part = connection.recv(min(size, _CHUNK))
+            if not part:
+                raise _Ended
+            parts.append(part)
+            size -= len(part)
+    return b"".join(parts)
+
+
+# --- the other end ---
+
+
+def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
+    """Answer requests with `handler` until the parent closes the connection, or an answer is Final.
+
+    What the handler raises is raised in the parent. Called by `main()` of a module that Child starts. `process_name` (at
+    most 15 bytes) is what ps shows, and what the kernel tells others about who changed the ruleset.
+    """
+    # The parent decides when the child ends; a SIGTERM to the whole service must not cut a transaction's answer off.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    prctl = ctypes.CDLL(None).prctl
+    with socket.socket(fileno=int(sys.argv[2])) as connection:
+        connection.setblocking(True)
+        os.set_inheritable(connection.fileno(), False)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if process_name:
+            prctl(_PR_SET_NAME, process_name.encode(), 0, 0, 0)
+        with contextlib.suppress(_Ended, ConnectionError):
+            while _serve_one(connection, handler):
+                # Garbage with cycles would keep the memory of a large answer until some later request.
+                gc.collect()
+
+
+def _serve_one(connection: socket.socket, handler: Callable[[Any], object]) -> bool:
+    """Whether there may be another request."""
+    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, None))
+    question = pickle.loads(_receive(connection, length, None))
+    final = False
+    try:
+        answer = handler(question)
+        final = isinstance(answer, Final)
+        frame = _frame(_Answer(answer.answer if isinstance(answer, Final) else answer, final))
+    except Exception as error:
+        if not isinstance(error, SecmarkdError):
+            error.add_note("in the child process: " + traceback.format_exc())
+        frame = _frame(_Raised(type(error), error.args, dict(vars(error))))
+    _send(connection, frame, None)
+    return not final

@@ -1,0 +1,392 @@
+"""What every `ports.Nft` does: one suite for the fake, for libnftables in a network namespace, and for secmark objects in
+the virtual machine with SELinux. A world is the port and a way for others to change the ruleset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pytest
+
+from secmarkd.errors import Conflict, KernelError
+from secmarkd.ports import Nft
+from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.ruleset.table import Foreign, Key, Map, Mark, Match, Object, ObjectKind, Rule, Statement, Table, Verdict
+from secmarkd.ruleset.transaction import AddElements, AddObjects, DeleteElements, DeleteObjects, Remove, Replace
+from tests.support.tables import Values, find_map, full_table, make_map, make_object, replace_map, with_elements
+
+
+class World(Protocol):
+    """An nftables under test."""
+
+    kind: ObjectKind
+
+    @property
+    def nft(self) -> Nft:
+        """The port."""
+
+    def change(self, text: str, effect: Callable[[Table], Table | None]) -> None:
+        """Someone else runs `text` by nft; `effect` is what that does to our table."""
+
+
+@dataclass(frozen=True)
+class Intrusion:
+    """What someone else does to our table, and how it has to be read back."""
+
+    name: str
+    text: str
+    effect: Callable[[Table], Table | None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _with_foreign(what: str, name: str, text: str) -> Callable[[Table], Table]:
+    return lambda table: replace(table, foreign=(Foreign(what, name, text),))
+
+
+def _with_rule(chain: str, *statements: Statement) -> Callable[[Table], Table]:
+    def effect(table: Table) -> Table:
+        rule: Rule = statements
+        chains = [replace(one, rules=(*one.rules, rule)) if one.name == chain else one for one in table.chains]
+        return replace(table, chains=tuple(chains))
+
+    return effect
+
+
+def _with_chain_base(chain: str, **changed: str) -> Callable[[Table], Table]:
+    def effect(table: Table) -> Table:
+        return replace(
+            table,
+            chains=tuple(
+                replace(one, base=replace(one.base, **changed)) if one.name == chain and one.base else one  # type: ignore[arg-type]
+                for one in table.chains
+            ),
+        )
+
+    return effect
+
+
+def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
+    def effect(table: Table) -> Table:
+        map_ = find_map(table, name)
+        gone = with_elements(map_, (values, "s_http")).as_dict()
+        left = {key: target for key, target in map_.elements.items() if key not in gone}
+        return replace_map(table, name, Elements.of(map_.elements.width, left))
+
+    return effect
+
+
+_STATEMENT = "statement"
+INTRUSIONS = (
+    Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", '{"drop": null}'))),
+    Intrusion(
+        "rule that could be ours",
+        "add rule inet secmarkd done meta l4proto 6 return",
+        _with_rule("done", Match(Key.L4PROTO, 6), Verdict("return")),
+    ),
+    Intrusion(
+        "rule comment",
+        'add rule inet secmarkd done accept comment "x"',
+        _with_rule("done", Verdict("accept"), Foreign("rule", "", '{"comment": "x"}')),
+    ),
+    Intrusion(
+        "counter in a rule",
+        "add rule inet secmarkd done counter accept",
+        _with_rule("done", Foreign(_STATEMENT, "", '{"counter": null}'), Verdict("accept")),
+    ),
+    Intrusion(
+        "equality that is no bit test",
+        "add rule inet secmarkd done ct state == new accept",
+        _with_rule(
+            "done",
+            Foreign(_STATEMENT, "", '{"match": {"left": {"ct": {"key": "state"}}, "op": "==", "right": "new"}}'),
+            Verdict("accept"),
+        ),
+    ),
+    Intrusion(
+        "set",
+        "add set inet secmarkd f { type mark; }",
+        _with_foreign("set", "f", '{"name": "f", "type": "mark"}'),
+    ),
+    Intrusion(
+        "quota",
+        "add quota inet secmarkd f { over 5 mbytes }",
+        _with_foreign("quota", "f", '{"bytes": 5242880, "inv": true, "name": "f"}'),
+    ),
+    Intrusion(
+        "map to something else",
+        "add map inet secmarkd f { type inet_service : mark; }",
+        _with_foreign("map", "f", '{"map": "mark", "name": "f", "type": "inet_service"}'),
+    ),
+    Intrusion(
+        "map with a size",
+        "add map inet secmarkd f { type inet_service : counter; size 7; }",
+        lambda table: replace(
+            table,
+            maps=tuple(sorted((*table.maps, _port_map("f", ObjectKind.COUNTER)), key=lambda one: one.name)),
+            foreign=(Foreign("map", "f", '{"size": 7}'),),
+        ),
+    ),
+    Intrusion(
+        "counter with a comment",
+        'add counter inet secmarkd zz { comment "x"; }',
+        lambda table: replace(
+            table,
+            objects=_objects(table, Object("zz", ObjectKind.COUNTER)),
+            foreign=(Foreign("counter", "zz", '{"comment": "x"}'),),
+        ),
+    ),
+    Intrusion(
+        "element with a comment",
+        'add element inet secmarkd m_port { 6 . 7 comment "x" : "s_http" }',
+        _with_foreign("element", "m_port", '[{"elem": {"comment": "x", "val": {"concat": [6, 7]}}}, "s_http"]'),
+    ),
+    Intrusion("deleted element", "delete element inet secmarkd m_port { 6 . 80 }", _without_element("m_port", 6, 80)),
+    Intrusion(
+        "flushed map",
+        "flush map inet secmarkd m_ranges",
+        lambda table: replace_map(table, "m_ranges", Elements(find_map(table, "m_ranges").elements.width)),
+    ),
+    Intrusion(
+        "flushed chain",
+        "flush chain inet secmarkd done",
+        lambda table: replace(
+            table, chains=tuple(replace(one, rules=()) if one.name == "done" else one for one in table.chains)
+        ),
+    ),
+    Intrusion("policy", "add chain inet secmarkd routed { policy drop; }", _with_chain_base("routed", policy="drop")),
+    Intrusion(
+        "dormant table",
+        "add table inet secmarkd { flags dormant; }",
+        lambda table: replace(table, flags=("dormant",)),
+    ),
+    Intrusion("deleted table", "delete table inet secmarkd", lambda table: None),
+    Intrusion("flush ruleset", "flush ruleset", lambda table: None),
+)  # fmt: skip
+
+
+def _objects(table: Table, *added: Object) -> tuple[Object, ...]:
+    return tuple(sorted((*table.objects, *added), key=lambda one: one.name))
+
+
+def _port_map(name: str, kind: ObjectKind) -> Map:
+    return make_map(name, (Field.PORT,), kind)
+
+
+class NftContract:
+    """The behaviours. Subclasses give the fixture `world`, whose nftables is without our table."""
+
+    @pytest.fixture
+    def full(self, world: World) -> Table:
+        """Our table with everything in it, loaded."""
+        table = full_table(world.kind)
+        world.nft.commit((Replace(table),))
+        return table
+
+    # --- reading and replacing ---
+
+    def test_a_table_that_is_not_there_reads_as_none(self, world: World) -> None:
+        assert world.nft.read() is None
+
+    def test_what_was_committed_reads_back_equal(self, world: World, full: Table) -> None:
+        assert world.nft.read() == full
+
+    def test_an_empty_table_is_not_an_absent_one(self, world: World) -> None:
+        world.nft.commit((Replace(Table()),))
+        assert world.nft.read() == Table()
+
+    def test_a_replaced_table_has_nothing_of_the_old_one(self, world: World, full: Table) -> None:
+        smaller = Table(objects=(make_object("s_ssh", world.kind),), maps=(_port_map("m_other", world.kind),))
+        world.nft.commit((Replace(smaller),))
+        assert world.nft.read() == smaller
+
+    def test_replacing_a_table_by_itself_changes_nothing(self, world: World, full: Table) -> None:
+        world.nft.commit((Replace(full),))
+        assert world.nft.read() == full
+
+    def test_removing_works_whether_or_not_there_is_a_table(self, world: World, full: Table) -> None:
+        world.nft.commit((Remove(),))
+        world.nft.commit((Remove(),))
+        assert world.nft.read() is None
+
+    def test_a_check_changes_nothing(self, world: World, full: Table) -> None:
+        world.nft.check((Remove(),))
+        world.nft.check((Replace(Table()),))
+        assert world.nft.read() == full
+
+    # --- elements ---
+
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("m_port", (6, 443)),
+            ("m_protocol", (50,)),
+            ("m_interface", (6, 22, "br-lan.7")),
+            ("m_user", (0, 6, 22)),
+            ("m_ranges", ((9001, 9001), 6)),
+            ("m_ranges", ((1, 2), 17)),
+            ("m_address", ((13 << 24, (13 << 24) + 255),)),
+            ("m_address", (((1 << 32) - 256, (1 << 32) - 1),)),
+            ("m_remote4", (80, (0, (1 << 32) - 1), 6, "eth0")),
+            ("m_remote4", (80, 1, 17, "eth0")),
+            ("m_remote6", ((1 << 127), (80, 90), 6)),
+            ("m_remote6", (((1 << 127), (1 << 128) - 1), 80, 6)),
+            ("m_wildcard", ((1, 2), "br*")),
+        ],
+        ids=str,
+    )
+    def test_an_element_comes_and_goes(
+        self, world: World, full: Table, name: str, values: tuple[Values, ...]
+    ) -> None:
+        map_ = find_map(full, name)
+        added = with_elements(map_, (values, "s_default"))
+        world.nft.commit((AddElements(map_, added),))
+        more = Elements.of(added.width, {**map_.elements.as_dict(), **added.as_dict()})
+        assert world.nft.read() == replace_map(full, name, more)
+        world.nft.commit((DeleteElements(map_, added),))
+        assert world.nft.read() == full
+
+    def test_adding_an_element_that_is_there_changes_nothing(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        world.nft.commit((AddElements(map_, map_.elements),))
+        assert world.nft.read() == full
+
+    @pytest.mark.parametrize("name", ["m_port", "m_ranges", "m_address"])
+    def test_an_element_is_retargeted_in_one_transaction(self, world: World, full: Table, name: str) -> None:
+        map_ = find_map(full, name)
+        width = map_.elements.width
+        retargeted = Elements.of(width, dict.fromkeys(map_.elements.as_dict(), "s_default"))
+        world.nft.commit((DeleteElements(map_, map_.elements), AddElements(map_, retargeted)))
+        assert world.nft.read() == replace_map(full, name, retargeted)
+
+    def test_elements_added_and_deleted_are_none_at_all(self, world: World, full: Table) -> None:
+        nothing = Elements(find_map(full, "m_port").elements.width)
+        world.nft.commit(
+            (AddElements(find_map(full, "m_port"), nothing), DeleteElements(find_map(full, "m_port"), nothing))
+        )
+        assert world.nft.read() == full
+
+    def test_the_last_address_alone_cannot_be_deleted_from_an_interval_map(self, world: World, full: Table) -> None:
+        """A bug of nft 1.0.6 and 1.1.3: without a word it deletes nothing. Only replacing the map or the table helps."""
+        map_ = find_map(full, "m_address")
+        last = with_elements(map_, (((1 << 32) - 1,), "s_default"))
+        world.nft.commit((AddElements(map_, last),))
+        world.nft.commit((DeleteElements(map_, last),))
+        more = Elements.of(last.width, {**map_.elements.as_dict(), **last.as_dict()})
+        assert world.nft.read() == replace_map(full, "m_address", more)
+
+    # --- conflicts, which leave everything as it was ---
+
+    def test_a_key_with_another_object_conflicts(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        wrong = with_elements(map_, ((6, 79), "s_default"), ((6, 80), "s_default"))
+        with pytest.raises(Conflict) as caught:
+            world.nft.commit((AddElements(map_, wrong),))
+        assert "m_port" in caught.value.offender
+        assert "80" in caught.value.offender
+        assert world.nft.read() == full
+
+    @pytest.mark.parametrize(
+        ("name", "values"), [("m_ranges", ((8500, 8600), 6)), ("m_address", ((10 << 24) + 1,))], ids=str
+    )
+    def test_an_overlapping_key_conflicts(
+        self, world: World, full: Table, name: str, values: tuple[Values, ...]
+    ) -> None:
+        map_ = find_map(full, name)
+        with pytest.raises(Conflict):
+            world.nft.commit((AddElements(map_, with_elements(map_, (values, "s_default"))),))
+        assert world.nft.read() == full
+
+    def test_an_element_for_an_object_that_is_not_there_conflicts(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        with pytest.raises(Conflict):
+            world.nft.commit((AddElements(map_, with_elements(map_, ((6, 79), "s_nothing"))),))
+        assert world.nft.read() == full
+
+    def test_deleting_an_element_that_is_not_there_conflicts(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        with pytest.raises(Conflict) as caught:
+            world.nft.commit((DeleteElements(map_, with_elements(map_, ((6, 80), "s_http"), ((6, 79), "s_http"))),))
+        assert "79" in caught.value.offender
+        assert world.nft.read() == full
+
+    def test_an_object_in_use_cannot_be_deleted(self, world: World, full: Table) -> None:
+        with pytest.raises(Conflict) as caught:
+            world.nft.commit((DeleteObjects((make_object("s_ssh", world.kind),)),))
+        assert caught.value.offender == f"{world.kind} s_ssh"
+        assert world.nft.read() == full
+
+    def test_an_object_that_is_not_there_cannot_be_deleted(self, world: World, full: Table) -> None:
+        with pytest.raises(Conflict):
+            world.nft.commit((DeleteObjects((make_object("s_nothing", world.kind),)),))
+
+    def test_nothing_can_be_added_to_a_table_that_is_not_there(self, world: World) -> None:
+        map_ = find_map(full_table(world.kind), "m_port")
+        with pytest.raises(Conflict):
+            world.nft.commit((AddElements(map_, map_.elements),))
+        with pytest.raises(Conflict):
+            world.nft.commit((AddObjects((make_object("s_new", world.kind),)),))
+        assert world.nft.read() is None
+
+    def test_a_transaction_that_fails_at_its_end_did_nothing(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        missing = with_elements(map_, ((6, 79), "s_http"))
+        with pytest.raises(Conflict):
+            world.nft.commit((Replace(Table(maps=(map_,), objects=full.objects)), DeleteElements(map_, missing)))
+        assert world.nft.read() == full
+
+    def test_a_rule_that_names_what_is_not_there_is_refused(self, world: World, full: Table) -> None:
+        chains = tuple(
+            replace(one, rules=((Mark(world.kind, "s_nothing"),),)) if one.name == "empty" else one
+            for one in full.chains
+        )
+        with pytest.raises(KernelError):
+            world.nft.commit((Replace(replace(full, chains=chains)),))
+        assert world.nft.read() == full
+
+    def test_a_check_reports_what_a_commit_would(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        with pytest.raises(Conflict):
+            world.nft.check((DeleteElements(map_, with_elements(map_, ((6, 79), "s_http"))),))
+
+    # --- objects ---
+
+    def test_objects_come_and_go(self, world: World, full: Table) -> None:
+        added = make_object("s_new", world.kind)
+        world.nft.commit((AddObjects((added,)),))
+        assert world.nft.read() == replace(full, objects=_objects(full, added))
+        world.nft.commit((DeleteObjects((added,)),))
+        assert world.nft.read() == full
+
+    def test_an_object_and_what_refers_to_it_come_and_go_together(self, world: World, full: Table) -> None:
+        map_, added = find_map(full, "m_port"), make_object("s_new", world.kind)
+        element = with_elements(map_, ((6, 79), "s_new"))
+        world.nft.commit((AddObjects((added,)), AddElements(map_, element)))
+        world.nft.commit((DeleteElements(map_, element), DeleteObjects((added,))))
+        assert world.nft.read() == full
+
+    # --- others ---
+
+    @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
+    def test_what_others_do_to_the_table_is_seen(self, world: World, full: Table, intrusion: Intrusion) -> None:
+        world.change(intrusion.text, intrusion.effect)
+        assert world.nft.read() == intrusion.effect(full)
+
+    @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
+    def test_whatever_others_did_the_table_can_be_replaced(
+        self, world: World, full: Table, intrusion: Intrusion
+    ) -> None:
+        world.change(intrusion.text, intrusion.effect)
+        world.nft.commit((Replace(full),))
+        assert world.nft.read() == full
+
+    @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
+    def test_whatever_others_did_the_table_can_be_removed(
+        self, world: World, full: Table, intrusion: Intrusion
+    ) -> None:
+        world.change(intrusion.text, intrusion.effect)
+        world.nft.commit((Remove(),))
+        assert world.nft.read() is None

@@ -1,0 +1,243 @@
+"""A fake of the port `Nft` that behaves as libnftables and the kernel do, as far as the contract suite asks.
+
+Every transaction works on a copy, which is thrown away when a command fails. What others do is done by `change`, what goes
+wrong by `fail_next` and `lose_next_answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from secmarkd.errors import (
+    Conflict,
+    ContextRejected,
+    KernelError,
+    RelabelDenied,
+    SecmarkdError,
+    SelinuxInactive,
+    WorkerFailed,
+)
+from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.encode import encode, render_key
+from secmarkd.ruleset.table import Chain, Lookup, Map, Mark, Object, ObjectKind, Table, Verdict
+from secmarkd.ruleset.transaction import (
+    AddElements,
+    AddObjects,
+    Command,
+    DeleteElements,
+    DeleteObjects,
+    Remove,
+    Replace,
+    Transaction,
+)
+
+_PAIRS = 1_000_000
+"""Pairs of interval elements that are compared for overlaps; more are taken on trust."""
+
+
+class FakeNft:
+    """An nftables with our table in it, or none."""
+
+    def __init__(self, table: Table | None = None, *, selinux: bool = True) -> None:
+        self.table = table
+        self.selinux = selinux
+        """Whether secmark objects mean something."""
+        self.unknown_contexts: set[str] = set()
+        self.denied_contexts: set[str] = set()
+        self.commits: list[Transaction] = []
+        """Transactions that were carried out."""
+        self.reads = 0
+        self.closed = False
+        self._failures: dict[str, list[SecmarkdError]] = {}
+        self._lose_answer = False
+
+    # --- the port ---
+
+    def read(self) -> Table | None:
+        """As ports.Nft."""
+        self.reads += 1
+        self._fail("read")
+        return self.table
+
+    def commit(self, transaction: Transaction) -> None:
+        """As ports.Nft."""
+        self._fail("commit")
+        self.table = self._after(transaction, "commit")
+        self.commits.append(transaction)
+        if self._lose_answer:
+            self._lose_answer = False
+            raise WorkerFailed("the answer was lost", operation="commit")
+
+    def check(self, transaction: Transaction) -> None:
+        """As ports.Nft."""
+        self._fail("check")
+        self._after(transaction, "check")
+
+    def close(self) -> None:
+        """As ports.Nft."""
+        self.closed = True
+
+    # --- what tests do to it ---
+
+    def fail_next(self, operation: str, error: SecmarkdError, times: int = 1) -> None:
+        """The next calls of `read`, `commit` or `check` raise an error and do nothing."""
+        self._failures.setdefault(operation, []).extend([error] * times)
+
+    def lose_next_answer(self) -> None:
+        """The next commit is carried out, but raises WorkerFailed."""
+        self._lose_answer = True
+
+    def change(self, effect: Callable[[Table], Table | None]) -> None:
+        """Someone else changes our table; nothing happens where there is none."""
+        if self.table is not None:
+            self.table = effect(self.table)
+
+    # --- what nftables does ---
+
+    def _fail(self, operation: str) -> None:
+        waiting = self._failures.get(operation)
+        if waiting:
+            raise waiting.pop(0)
+
+    def _after(self, transaction: Transaction, operation: str) -> Table | None:
+        encode(transaction)
+        table = self.table
+        for command in transaction:
+            table = self._apply(table, command, operation)
+        return table
+
+    def _apply(self, table: Table | None, command: Command, operation: str) -> Table | None:
+        match command:
+            case Replace(new):
+                return self._replaced(new, operation)
+            case Remove():
+                return None
+        if table is None:
+            raise Conflict("no such table", operation=operation, offender="table secmarkd")
+        match command:
+            case AddObjects(objects):
+                return self._with_objects(table, objects, operation)
+            case DeleteObjects(objects):
+                return _without_objects(table, objects, operation)
+            case AddElements(map_, elements):
+                return _with_map(table, _added(_live(table, map_, operation), elements, table.objects, operation))
+            case DeleteElements(map_, elements):
+                return _with_map(table, _deleted(_live(table, map_, operation), elements, operation))
+            case _:
+                assert_never(command)
+
+    def _replaced(self, new: Table, operation: str) -> Table:
+        table = self._with_objects(replace(new, objects=()), new.objects, operation)
+        for each in new.maps:
+            empty = replace(each, elements=Elements(each.elements.width))
+            _added(empty, each.elements, table.objects, operation)
+        for chain in new.chains:
+            _check_references(chain, table, operation)
+        return table
+
+    def _with_objects(self, table: Table, objects: Iterable[Object], operation: str) -> Table:
+        there = {(each.name, each.kind): each for each in table.objects}
+        for each in objects:
+            if each.kind is ObjectKind.SECMARK and (each.name, each.kind) not in there:
+                self._check_context(str(each.context), operation)
+            # The kernel silently keeps an object that is there, whatever the new one says.
+            there.setdefault((each.name, each.kind), each)
+        return replace(table, objects=tuple(sorted(there.values(), key=lambda one: (one.name, one.kind))))
+
+    def _check_context(self, context: str, operation: str) -> None:
+        if not self.selinux:
+            raise SelinuxInactive("no security module", operation=operation, offender=context)
+        if context in self.unknown_contexts:
+            raise ContextRejected("the policy does not know the context", operation=operation, offender=context)
+        if context in self.denied_contexts:
+            raise RelabelDenied("relabelto was denied", operation=operation, offender=context)
+
+
+def _live(table: Table, map_: Map, operation: str) -> Map:
+    for each in table.maps:
+        if each.name == map_.name:
+            if (each.key, each.interval) != (map_.key, map_.interval):
+                raise KernelError("the map has other keys", operation=operation, offender=f"element {map_.name}")
+            return each
+    raise Conflict("no such map", operation=operation, offender=f"element {map_.name}")
+
+
+def _with_map(table: Table, map_: Map) -> Table:
+    return replace(table, maps=tuple(map_ if each.name == map_.name else each for each in table.maps))
+
+
+def _added(map_: Map, elements: Elements, objects: Iterable[Object], operation: str) -> Map:
+    there = map_.elements.as_dict()
+    known = {each.name for each in objects if each.kind is map_.kind}
+    overlaps = map_.interval and len(elements) * (len(there) + len(elements)) < _PAIRS
+    for key, name in elements.items():
+        offender = f"{map_.name} {{ {render_key(map_, key)} }}"
+        if name not in known:
+            raise Conflict("no such object", operation=operation, offender=offender)
+        if there.get(key, name) != name or (
+            overlaps and any(_overlap(map_, key, other) for other in there if other != key)
+        ):
+            raise Conflict("the key is there with another object", operation=operation, offender=offender)
+        there[key] = name
+    return replace(map_, elements=Elements.of(map_.elements.width, there))
+
+
+def _overlap(map_: Map, one: bytes, other: bytes) -> bool:
+    place, half = 0, len(one) // 2
+    for field in map_.key:
+        low, high = slice(place, place + field.width), slice(half + place, half + place + field.width)
+        if one[high] < other[low] or other[high] < one[low]:
+            return False
+        place += field.width
+    return True
+
+
+def _deleted(map_: Map, elements: Elements, operation: str) -> Map:
+    there = map_.elements.as_dict()
+    for key, _ in elements.items():
+        if map_.interval and len(map_.key) == 1 and key == b"\xff" * len(key):
+            continue  # nft 1.0.6 and 1.1.3 silently delete nothing
+        if there.pop(key, None) is None:
+            offender = f"{map_.name} {{ {render_key(map_, key)} }}"
+            raise Conflict("no such element", operation=operation, offender=offender)
+    return replace(map_, elements=Elements.of(map_.elements.width, there))
+
+
+def _without_objects(table: Table, objects: Iterable[Object], operation: str) -> Table:
+    left = {(each.name, each.kind): each for each in table.objects}
+    used = {(name, each.kind) for each in table.maps for _, name in each.elements.items()}
+    used |= {
+        (statement.object, statement.kind)
+        for chain in table.chains
+        for rule in chain.rules
+        for statement in rule
+        if isinstance(statement, Mark)
+    }
+    for each in objects:
+        offender = f"{each.kind} {each.name}"
+        if left.pop((each.name, each.kind), None) is None:
+            raise Conflict("no such object", operation=operation, offender=offender)
+        if (each.name, each.kind) in used:
+            raise Conflict("the object is in use", operation=operation, offender=offender)
+    return replace(table, objects=tuple(left.values()))
+
+
+def _check_references(chain: Chain, table: Table, operation: str) -> None:
+    """Every map, object and chain that a rule names has to be there."""
+    chains, maps = {each.name for each in table.chains}, {each.name for each in table.maps}
+    objects = {(each.name, each.kind) for each in table.objects}
+    for rule in chain.rules:
+        for statement in rule:
+            match statement:
+                case Verdict(_, target):
+                    found = not target or target in chains
+                case Lookup(_, _, map_):
+                    found = map_ in maps
+                case Mark(kind, name):
+                    found = (name, kind) in objects
+                case _:
+                    found = True
+            if not found:
+                raise KernelError("no such thing", operation=operation, offender=f"rule {chain.name}")

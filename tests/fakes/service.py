@@ -1,0 +1,74 @@
+"""Fakes of what the service talks to, apart from nftables and SELinux (nft.py, selinux.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from secmarkd.events import Event
+from secmarkd.model.labels import Environment
+from secmarkd.service.loading import Loaded
+
+
+@dataclass
+class FakeClock:
+    """Time that passes only when told. Starts at 1000, so that nothing depends on zero."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class FakeJournal:
+    events: list[Event] = field(default_factory=list)
+
+    def write(self, event: Event) -> None:
+        self.events.append(event)
+
+    def take(self) -> list[Event]:
+        """What was written since the last time."""
+        taken, self.events = self.events, []
+        return taken
+
+    def take_lines(self) -> list[str]:
+        return [f"{event.PRIORITY.name} {event}" for event in self.take()]
+
+
+@dataclass
+class FakeNotifier:
+    datagrams: list[dict[str, str]] = field(default_factory=list)
+
+    def notify(self, **assignments: str) -> None:
+        self.datagrams.append(assignments)
+
+    def take(self) -> list[dict[str, str]]:
+        taken, self.datagrams = self.datagrams, []
+        return taken
+
+    @property
+    def status(self) -> str:
+        """The last STATUS=."""
+        return next(each["STATUS"] for each in reversed(self.datagrams) if "STATUS" in each)
+
+
+@dataclass
+class FakeLoader:
+    """Gives what `next` makes: a configuration, or the exception that it raises."""
+
+    next: Callable[[], Loaded]
+    recompiled: Callable[[Loaded, Environment], Loaded] = lambda loaded, environment: replace(
+        loaded, environment=environment
+    )
+    loads: int = 0
+
+    def load(self) -> Loaded:
+        self.loads += 1
+        return self.next()
+
+    def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
+        return self.recompiled(loaded, environment)
