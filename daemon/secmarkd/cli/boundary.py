@@ -1,0 +1,59 @@
+"""Where errors end: `error:` and `hint:` on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
+from secmarkd.events import count
+from secmarkd.service.exits import Exit, exit_for
+
+_PACKAGES = {
+    "nftables": "apt-get install python3-nftables (Debian, Ubuntu) or dnf install python3-nftables (Fedora)",
+    "pydantic": "apt-get install python3-pydantic (Debian 13 or later), or pip install 'pydantic>=2' into a venv",
+    "systemd": "apt-get install python3-systemd",
+}
+
+EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {code.meaning}" for code in Exit)
+"""For --help."""
+
+
+def guarded(action: Callable[[], Exit], err: TextIO) -> int:
+    """The action's exit code, or that of its error after the error was printed. A reader that went away is no error."""
+    try:
+        return int(action())
+    except SecmarkdError as error:
+        print_error(error, err)
+        return int(exit_for(error))
+    except ModuleNotFoundError as error:
+        missing = _missing_module(error)
+        print_error(missing, err)
+        return int(exit_for(missing))
+    except BrokenPipeError:
+        # Python flushes stdout at exit, which would raise once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.OK)
+    except KeyboardInterrupt:
+        return 130
+
+
+def print_error(error: SecmarkdError, err: TextIO) -> None:
+    """`error: …` and, where there is one, `hint: …`; the mistakes of a configuration each on a line of its own."""
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            print(problem, file=err)
+        print(f"error: {count(len(error.problems), 'mistake')} in the configuration", file=err)
+    else:
+        print(f"error: {error}", file=err)
+    if error.hint:
+        print(f"hint: {error.hint}", file=err)
+
+
+def _missing_module(error: ModuleNotFoundError) -> CapabilityMissing:
+    name = (error.name or "").split(".")[0]
+    if name not in _PACKAGES:
+        raise error
+    return CapabilityMissing(f"the Python module {name} is missing", hint=_PACKAGES[name])

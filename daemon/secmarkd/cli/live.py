@@ -1,0 +1,141 @@
+"""Verbs that look at the kernel: plan, apply, clear."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from secmarkd.cli.output import Colour, Output
+from secmarkd.cli.tools import Tools
+from secmarkd.events import count
+from secmarkd.model.labels import Mode
+from secmarkd.reconcile import Action, reconcile
+from secmarkd.ruleset.diff import diff
+from secmarkd.ruleset.drift import Change, Drift
+from secmarkd.ruleset.plan import plan as plan_of
+from secmarkd.ruleset.transaction import Replace
+from secmarkd.service.environment import ports_in_use
+from secmarkd.service.exits import Exit
+from secmarkd.service.loading import Loaded, load
+from secmarkd.service.lock import AlreadyRunning, held
+from secmarkd.service.reporting import total
+from secmarkd.service.world import remove, require_selinux
+
+_SIGNS = {
+    Change.MISSING: ("+", Colour.GOOD),
+    Change.ADDED: ("-", Colour.BAD),
+    Change.CHANGED: ("~", Colour.CHANGED),
+    Change.RETARGETED: ("~", Colour.CHANGED),
+    Change.MOVED: ("~", Colour.CHANGED),
+}
+
+
+def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
+    """What would change, as a diff of things; nothing is changed."""
+    loaded = _load(arguments, tools)
+    with closing(tools.open_nft()) as nft:
+        live = nft.read()
+    drifts = diff(loaded.table, live)
+    out = Output.on(tools.out)
+    if arguments.json:
+        out.json({"in_sync": not drifts, "differences": [_plain(each) for each in drifts]})
+    elif drifts:
+        _print_drifts(drifts, out)
+        whole = any(isinstance(each, Replace) for transaction in plan_of(loaded.table, live) for each in transaction)
+        how = "the table made anew in one transaction" if whole else "single changes in one transaction"
+        out.line()
+        out.line(f"{count(total(drifts), 'difference')}; would be put right by {how} (`secmarkctl apply`)")
+    else:
+        out.line(f"nothing to do: {_size(loaded)}, as configured")
+    return Exit.DRIFT if drifts else Exit.OK
+
+
+def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
+    """One verified pass."""
+    out = Output.on(tools.out)
+    with _alone(arguments, "systemctl reload secmarkd"):
+        loaded = _load(arguments, tools)
+        with closing(tools.open_nft()) as nft:
+            outcome = reconcile(nft, loaded.table, in_use=ports_in_use())
+    if outcome.error is not None:
+        raise outcome.error
+    number = count(total(outcome.drifts), "difference")
+    match outcome.action:
+        case Action.NONE:
+            out.line(f"nothing to do: {_size(loaded)}, as configured")
+        case Action.CREATED:
+            out.line(f"created: {_size(loaded)}, read back and verified")
+        case _:
+            _print_drifts(outcome.drifts, out)
+            out.line(f"{outcome.action}: {number}; {_size(loaded)}, read back and verified")
+    return Exit.OK
+
+
+def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:
+    """Take our table out, after saying what was in it."""
+    out = Output.on(tools.out)
+    with _alone(arguments, "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
+        live = nft.read()
+        if live is None:
+            out.json({"removed": False}) if arguments.json else out.line(
+                "nothing to do: there is no table inet secmarkd"
+            )
+            return Exit.OK
+        size = f"{count(len(live.objects), 'object')}, {count(live.element_count(), 'element')}"
+        if not arguments.json:
+            out.line(f"removing table inet secmarkd: {size}, {count(len(live.chains), 'chain')}")
+            out.stream.flush()
+        remove(nft)
+    if arguments.json:
+        out.json({"removed": True, "objects": len(live.objects), "elements": live.element_count()})
+    else:
+        out.line("removed; packets keep no label of secmarkd's")
+    return Exit.OK
+
+
+def _load(arguments: argparse.Namespace, tools: Tools) -> Loaded:
+    loaded, _ = load(arguments.config_dir)
+    if loaded.settings.mode is Mode.LABEL:
+        require_selinux(tools.open_selinux())
+    return loaded
+
+
+@contextmanager
+def _alone(arguments: argparse.Namespace, instead: str) -> Iterator[None]:
+    """The lock, so that no service undoes or repeats this."""
+    try:
+        with held(Path(arguments.runtime_dir)):
+            yield
+    except AlreadyRunning as error:
+        message = f"the service is running (process {error.pid}) and keeps the labels itself"
+        raise AlreadyRunning(message, pid=error.pid, hint=f"use `{instead}`") from None
+
+
+def _size(loaded: Loaded) -> str:
+    rehearsing = ", rehearsing" if loaded.settings.mode is Mode.REHEARSE else ""
+    return f"{count(loaded.label_count, 'label')}, {count(loaded.table.element_count(), 'element')}{rehearsing}"
+
+
+def _print_drifts(drifts: tuple[Drift, ...], out: Output) -> None:
+    for each in drifts:
+        sign, colour = _SIGNS[each.change]
+        out.line(f"{sign} {each.name}", colour)
+        match each.change:
+            case Change.MISSING if each.expected:
+                out.line(f"      {each.expected}")
+            case Change.ADDED if each.found:
+                out.line(f"      {each.found}")
+            case Change.CHANGED | Change.RETARGETED | Change.MOVED:
+                out.line(f"      is        {each.found}")
+                out.line(f"      should be {each.expected}")
+            case _:
+                pass
+
+
+def _plain(drift: Drift) -> dict[str, str | int]:
+    return {
+        "thing": str(drift.thing), "change": str(drift.change), "name": drift.name,
+        "expected": drift.expected, "found": drift.found, "count": drift.count,
+    }  # fmt: skip

@@ -1,0 +1,99 @@
+"""`secmarkd`: puts the service together and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from secmarkd.cli.boundary import EXIT_CODES, guarded
+from secmarkd.cli.tools import RealClock, open_nft, open_selinux, version
+from secmarkd.service.environment import ports_in_use, read_environment
+from secmarkd.service.exits import Exit
+from secmarkd.service.journal import open_journal
+from secmarkd.service.loading import ChildLoader
+from secmarkd.service.lock import AlreadyRunning, Lock
+from secmarkd.service.loop import Loop
+from secmarkd.service.memory import give_back
+from secmarkd.service.notify import Manager, runtime_folder, watchdog_interval
+from secmarkd.service.service import Service
+from secmarkd.service.status import StatusFile
+from secmarkd.service.world import World
+
+LOCK_PATIENCE = 5.0
+"""Seconds to wait for a `secmarkctl apply` that is under way, or for the service before this one to end."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the service until it is told to stop; its exit code."""
+    arguments = _parser().parse_args(argv)
+    return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir)), sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="secmarkd",
+        description="Keeps the kernel's packet labels as the label map says. SIGHUP reloads, SIGUSR1 verifies now.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config-dir", action="append", metavar="DIR", help="read the configuration here (repeatable; "
+                        "a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip
+    parser.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR",
+                        help="keep lock and status here (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--version", action="version", version=version("secmarkd"))
+    return parser
+
+
+def _run(dirs: Sequence[str], folder: Path) -> Exit:
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # they would end a process that cannot take them yet
+        signal.signal(number, signal.SIG_IGN)
+    clock = RealClock()
+    loop = Loop(clock)
+    lock = Lock(folder)
+    _acquire(lock, clock)
+    nft = open_nft()
+    try:
+        world = World(
+            nft=nft,
+            loader=ChildLoader(dirs),
+            selinux=open_selinux(),
+            journal=open_journal(os.environ),
+            notifier=Manager.of(os.environ),
+            clock=clock,
+            read_environment=read_environment,
+            ports_in_use=ports_in_use,
+            publish=StatusFile(folder).publish,
+            give_back=give_back,
+        )
+        watchdog = watchdog_interval(os.environ, os.getpid())
+        folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
+        service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog)
+        loop.on_signal((signal.SIGHUP,), service.ask_reload)
+        loop.on_signal((signal.SIGUSR1,), service.ask_verify)
+        loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
+        loop.run(service)
+        return service.exit_status or Exit.OK
+    finally:
+        nft.close()
+        loop.close()
+        lock.release()
+
+
+def _acquire(lock: Lock, clock: RealClock) -> None:
+    end = clock.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return lock.acquire()
+        except AlreadyRunning:
+            if clock.monotonic() >= end:
+                raise
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The adapters that the programs use, made here and nowhere else; tests of the command line give fakes instead."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from secmarkd.ports import Clock, Nft, Selinux
+
+
+class RealClock:
+    """CLOCK_MONOTONIC, the same for all processes since boot."""
+
+    def monotonic(self) -> float:
+        """See ports.Clock."""
+        return time.monotonic()
+
+
+def open_nft() -> Nft:
+    """nftables of this network namespace."""
+    from secmarkd.kernel.nft import LibNft
+
+    return LibNft()
+
+
+def open_selinux() -> Selinux:
+    """SELinux of the running kernel."""
+    from secmarkd.kernel.selinuxfs import SelinuxFs
+
+    return SelinuxFs()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What verbs reach the world with."""
+
+    open_nft: Callable[[], Nft] = open_nft
+    open_selinux: Callable[[], Selinux] = open_selinux
+    send_signal: Callable[[int, int], None] = os.kill
+    clock: Clock = field(default_factory=RealClock)
+    sleep: Callable[[float], None] = time.sleep
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+
+def version(program: str) -> str:
+    """`program 1.2.3`, of the package's `__version__` or of what pip installed."""
+    from importlib import metadata
+
+    import secmarkd
+
+    number = getattr(secmarkd, "__version__", "")
+    try:
+        return f"{program} {number or metadata.version('secmarkd')}"
+    except metadata.PackageNotFoundError:
+        return f"{program} (unknown version)"

@@ -1,0 +1,70 @@
+"""Keeps the service manager and the status file up to date, and the watchdog fed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from secmarkd.ports import Clock, Notifier
+from secmarkd.service.status import Status
+
+
+class Announcer:
+    """Holds the status. Only what is new is sent; what is sent with an assignment is always sent."""
+
+    def __init__(
+        self,
+        status: Status,
+        notifier: Notifier,
+        clock: Clock,
+        publish: Callable[[Status], None],
+        watchdog: float | None,
+    ) -> None:
+        self.status = status
+        self._notifier = notifier
+        self._clock = clock
+        self._publish = publish
+        self._watchdog = watchdog
+        self._watchdog_due = clock.monotonic()
+        self._published: Status | None = None
+        self._line = ""
+
+    def update(self, **changes: object) -> None:
+        """Change fields of the status; `tell` sends them."""
+        self.status = dataclasses.replace(self.status, **changes)  # type: ignore[arg-type]
+
+    def tell(self, **assignments: str) -> None:
+        """STATUS= where its line has changed, with the assignments; then the status file where the status has."""
+        line = self.status.line(self._clock.monotonic())
+        if line != self._line or assignments:
+            self._line = assignments.get("STATUS", line)
+            self._notifier.notify(**{"STATUS": line, **assignments})
+        if self.status != self._published:
+            self._published = self.status
+            self._publish(self.status)
+
+    def due(self) -> float:
+        """When the watchdog wants to be fed; infinity where there is none."""
+        return self._watchdog_due if self._watchdog else float("inf")
+
+    def feed_watchdog(self) -> None:
+        """WATCHDOG=1, twice in each interval."""
+        now = self._clock.monotonic()
+        if self._watchdog and now >= self._watchdog_due:
+            self._notifier.notify(WATCHDOG="1")
+            self._watchdog_due = now + self._watchdog / 2
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Have the service manager wait for work that may take so long, and that has a deadline of its own."""
+        usec = str(int(seconds * 1e6))
+        if not self._watchdog:
+            self._notifier.notify(EXTEND_TIMEOUT_USEC=usec)
+            yield
+            return
+        self._notifier.notify(EXTEND_TIMEOUT_USEC=usec, WATCHDOG_USEC=usec)
+        try:
+            yield
+        finally:
+            self._notifier.notify(WATCHDOG_USEC=str(int(self._watchdog * 1e6)))

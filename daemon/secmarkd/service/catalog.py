@@ -1,0 +1,192 @@
+"""The texts that `journalctl -x` shows below each event, and the catalog file made of them.
+
+`python -m secmarkd.service.catalog > systemd/secmarkd.catalog` writes the file; a test fails when it is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+from secmarkd.events import (
+    EVENTS,
+    CgroupAbsent,
+    ConfigurationProblem,
+    Degraded,
+    DriftDetected,
+    DriftFlood,
+    DriftGone,
+    DriftHeldBack,
+    DriftRepaired,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+    Event,
+    LabelRejected,
+    LabelsCreated,
+    LabelsReplaced,
+    Ready,
+    Recovered,
+    Reloaded,
+    ReloadRejected,
+    RemovalFailed,
+    RepairFailed,
+    Started,
+    StartFailed,
+    Stopped,
+    VerificationFailed,
+    WorkerCrashed,
+)
+
+TEXTS: dict[type[Event], tuple[str, str]] = {
+    Started: (
+        "The packet labelling service is starting",
+        "secmarkd reads the label map in @SECMARKD_FOLDERS@ and will bring the kernel's packet labels to "
+        "it. Labels that an earlier run left in the kernel stay in force meanwhile.",
+    ),
+    Ready: (
+        "Packet labels are in place and verified",
+        "The kernel's table inet secmarkd was read back after the last change and equals the configuration: "
+        "@SECMARKD_LABELS@ labels, @SECMARKD_ELEMENTS@ map elements, mode @SECMARKD_MODE@.",
+    ),
+    StartFailed: (
+        "The packet labelling service could not start",
+        "@SECMARKD_ERROR@\n\n"
+        "Nothing was changed: labels that an earlier run left in the kernel are still in force, and nobody "
+        "watches over them. Exit codes 69 (something is missing on this machine), 77 (a permission is "
+        "missing) and 78 (the configuration is wrong) are not retried. Run `secmarkctl check`, mend what it "
+        "names, then `systemctl start secmarkd`.",
+    ),
+    Stopped: (
+        "The packet labelling service has stopped",
+        "The labels were @SECMARKD_LABELS@, as on_stop in secmarkd.toml asks. Kept labels go on marking "
+        "packets, and changes that others make to them are not noticed. `secmarkctl clear` takes them out.",
+    ),
+    RemovalFailed: (
+        "Packet labels could not be removed",
+        'The service stopped with on_stop = "remove", and the kernel refused: @SECMARKD_ERROR@\n\n'
+        "Run `secmarkctl clear` as root.",
+    ),
+    LabelsCreated: (
+        "Packet labels were created",
+        'There was no table inet secmarkd in this network namespace; now there is. In mode "label" the '
+        "kernel checks from now on the label of every packet of this machine against the SELinux policy.",
+    ),
+    LabelsReplaced: (
+        "Packet labels were brought to another state",
+        "One transaction led from the old labels to the new ones; no packet passed in between without "
+        "either. The reason was @SECMARKD_REASON@; @SECMARKD_COUNT@ things differed. `secmarkctl show` "
+        "lists what is in force.",
+    ),
+    Reloaded: (
+        "The label map was reloaded",
+        "The new configuration is in the kernel, was read back and is equal. It counts for open connections "
+        "too, from their next packet.",
+    ),
+    ReloadRejected: (
+        "A new label map was rejected",
+        "@SECMARKD_ERROR@\n\n"
+        "No part of the new configuration was used. The labels stay as they were and are still watched "
+        "over. What is wrong is in the messages just before this one; `secmarkctl check` repeats it. Mend "
+        "it, then `systemctl reload secmarkd`.",
+    ),
+    ConfigurationProblem: (
+        "A mistake in the label map",
+        "In @SECMARKD_FILE@, line @SECMARKD_LINE@: @SECMARKD_PROBLEM@\n\n"
+        "A file with a mistake makes the whole configuration be rejected, never a part of it.",
+    ),
+    LabelRejected: (
+        "The SELinux policy refuses a label",
+        "The context is @SECMARKD_OBJECT@. Either the loaded policy does not know it (`seinfo -t TYPE`; a "
+        "policy module may not be installed), or it does not let this service use it: packet { relabelto }, "
+        "see `ausearch -m AVC -c secmarkd`. The labels that were in the kernel stay.",
+    ),
+    EnvironmentChanged: (
+        "The machine changed under the labels",
+        "@SECMARKD_OBJECT@ was @SECMARKD_EXPECTED@ and is @SECMARKD_FOUND@. The ruleset depends on it and "
+        "was compiled anew from the configuration loaded last; the files were not read again.",
+    ),
+    EnvironmentNotFollowed: (
+        "The labels could not follow a change of the machine",
+        "@SECMARKD_ERROR@\n\n"
+        "The ephemeral ports or the cgroups of this machine are not what the labels were compiled for. The labels "
+        "stay as they were; the service tries again at the next verification.",
+    ),
+    CgroupAbsent: (
+        "A label waits for a cgroup",
+        "The label map selects packets of the cgroup @SECMARKD_OBJECT@ below /sys/fs/cgroup, which does not "
+        "exist now. The label comes into force after the cgroup appears, at the next verification or "
+        "`systemctl reload secmarkd`.",
+    ),
+    DriftDetected: (
+        "A packet label in the kernel is not as configured",
+        "Something in table inet secmarkd was changed by another program.\n\n"
+        "Thing: @SECMARKD_OBJECT@ (@SECMARKD_THING@ @SECMARKD_CHANGE@). Action: @SECMARKD_ACTION@.\n\n"
+        "SECMARKD_EXPECTED and SECMARKD_FOUND hold what it should be and what it was (`journalctl -o "
+        "verbose`). The table belongs to secmarkd alone; to change labels, edit labels.d and `systemctl "
+        'reload secmarkd`. To leave such changes in place, set on_drift = "report".',
+    ),
+    DriftFlood: (
+        "Many packet labels in the kernel are not as configured",
+        "@SECMARKD_COUNT@ things differed at once (@SECMARKD_KINDS@), as after `nft flush`. Action: "
+        "@SECMARKD_ACTION@. To see all of them while they differ, run `secmarkctl plan`.",
+    ),
+    DriftHeldBack: (
+        "Packet labels in the kernel keep being changed",
+        "@SECMARKD_COUNT@ more differences in @SECMARKD_PASSES@ passes were dealt with and not told one by "
+        "one. Another program changes table inet secmarkd again and again; `nft monitor` shows when.",
+    ),
+    DriftRepaired: (
+        "Packet labels were repaired",
+        "@SECMARKD_COUNT@ differences were put right, and the table was read back and found equal to the "
+        "configuration.",
+    ),
+    DriftGone: (
+        "Packet labels are as configured again",
+        "@SECMARKD_COUNT@ differences that were reported before are gone without this service having "
+        "changed anything.",
+    ),
+    RepairFailed: (
+        "Packet labels could not be repaired",
+        "@SECMARKD_COUNT@ things differ, and: @SECMARKD_ERROR@\n\n"
+        "The kernel took no part of the repair. The service tries again by itself.",
+    ),
+    VerificationFailed: (
+        "Packet labels could not be verified",
+        "@SECMARKD_ERROR@\n\n"
+        "Whether the labels are as configured is not known, so nothing is changed. The service tries again "
+        "by itself.",
+    ),
+    WorkerCrashed: (
+        "A helper process failed",
+        "@SECMARKD_ERROR@\n\n"
+        "The helper that holds libnftables, or that loads the configuration, ended without an answer. The "
+        "service goes on with a new one; labels are not affected. Where it happens again and again, another "
+        "program may have written rules that this version of nftables cannot read: compare `nft --version` "
+        "inside and outside of containers.",
+    ),
+    Degraded: (
+        "Packet labels are not being kept for now",
+        "A pass failed, see the messages before this one. The labels that are in the kernel stay, and the "
+        "service tries again until it succeeds. `systemctl status secmarkd` tells what it is waiting for.",
+    ),
+    Recovered: (
+        "Packet labels are being kept again",
+        "After @SECMARKD_ATTEMPTS@ attempts the table was read and is as configured.",
+    ),
+}
+"""Subject and paragraphs of each kind of event. systemd puts fields for `@FIELD@`, where the event has them."""
+
+
+def render() -> str:
+    """The catalog file (https://systemd.io/CATALOG)."""
+    entries = ["# Made by `python -m secmarkd.service.catalog`; edit daemon/secmarkd/service/catalog.py instead.\n"]
+    for kind in EVENTS:
+        subject, text = TEXTS[kind]
+        paragraphs = [textwrap.fill(each, 79, break_on_hyphens=False) for each in text.split("\n\n")]
+        body = "\n\n".join(paragraphs)
+        entries.append(f"-- {kind.MESSAGE_ID}\nSubject: {subject}\nDefined-By: secmarkd\n\n{body}\n")
+    return "\n".join(entries)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

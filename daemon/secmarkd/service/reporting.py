@@ -1,0 +1,199 @@
+"""From passes to events: every difference once, floods summed up, storms held back, nothing when nothing happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from secmarkd.errors import ContextRejected, KernelError, RelabelDenied, WorkerFailed
+from secmarkd.events import (
+    Degraded,
+    DriftDetected,
+    DriftFlood,
+    DriftGone,
+    DriftHeldBack,
+    DriftRepaired,
+    Event,
+    LabelRejected,
+    Recovered,
+    RepairFailed,
+    VerificationFailed,
+    WorkerCrashed,
+)
+from secmarkd.ports import Clock, Journal
+from secmarkd.reconcile import Action, Outcome
+from secmarkd.ruleset.drift import Drift
+from secmarkd.service.backoff import LONGEST
+
+ONE_BY_ONE = 10
+"""A pass that found more differences than this is told as one flood."""
+BURST = 40
+"""Lines about drift that may come at once."""
+SECONDS_PER_LINE = 3.0
+"""And one more for each of these: far below journald's own limit, whose drops would hide what they are about."""
+SUMMARY_ROOM = 10
+"""Lines that must have room before what was held back is summed up: in an endless storm, one sum in half a minute."""
+SAMPLES = 3
+
+
+class Reporter:
+    """Tells the journal about passes. Remembers what it has told, so that a difference that stays is told once."""
+
+    def __init__(self, journal: Journal, clock: Clock, origin_of: Callable[[str], str]) -> None:
+        """`origin_of` says where a context is written in the configuration."""
+        self._journal = journal
+        self._origin_of = origin_of
+        self._clock = clock
+        self._budget = Budget(clock)
+        self._told: frozenset[Drift] = frozenset()
+        self._held = HeldBack()
+        self._error = ""
+        self._failures = 0
+        self._failing_since = 0.0
+
+    def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0) -> None:
+        """One pass: how it went, how long it took, and after a failure when the next one comes."""
+        now = self._clock.monotonic()
+        new = [drift for drift in outcome.drifts if drift not in self._told]
+        told = bool(new) and self._drifts(new, outcome.action)
+        match outcome.action:
+            case Action.NONE if self._told and not self._failures:
+                self._journal.write(DriftGone(total(self._told)))
+            case Action.CREATED | Action.REPAIRED | Action.REPLACED if told or not new:
+                self._journal.write(DriftRepaired(total(outcome.drifts), outcome.action, seconds))
+            case Action.FAILED:
+                self._failed(outcome, retry, now)
+            case _:
+                pass
+        self._told = frozenset(outcome.remaining)
+        if outcome.action is not Action.FAILED:
+            self._recovered(now)
+
+    def settled(self) -> None:
+        """The kernel was brought to a newly wanted state: what was told before is past."""
+        self._told = frozenset()
+        self._recovered(self._clock.monotonic())
+
+    def due(self) -> float:
+        """When `flush` has something to tell; infinity when nothing is held back."""
+        return self._budget.room_at(SUMMARY_ROOM) if self._held.passes else float("inf")
+
+    def flush(self) -> None:
+        """Tell the sum of what was held back, once there is room."""
+        if self._held.passes and self._budget.take(SUMMARY_ROOM):
+            held, self._held = self._held, HeldBack()
+            seconds = self._clock.monotonic() - held.since
+            self._journal.write(DriftHeldBack(held.count, held.passes, seconds, held.sample))
+
+    def _drifts(self, drifts: list[Drift], action: Action) -> bool:
+        lines: list[Event] = [one_by_one(each, action) for each in drifts] if len(drifts) <= ONE_BY_ONE else []
+        lines = lines or [flood(drifts, action)]
+        if self._held.passes or not self._budget.take(len(lines) + 1):
+            self._held.add(drifts, self._clock.monotonic())
+            return False
+        for line in lines:
+            self._journal.write(line)
+        return True
+
+    def _failed(self, outcome: Outcome, retry: float, now: float) -> None:
+        self._failures += 1
+        error = outcome.error
+        if error is not None and str(error) != self._error:
+            self._error = str(error)
+            for event in trouble(error, total(outcome.drifts), self._origin_of):
+                self._journal.write(event)
+        if self._failures == 1:
+            self._failing_since = now
+            self._journal.write(Degraded(retry, LONGEST))
+
+    def _recovered(self, now: float) -> None:
+        if self._failures:
+            self._journal.write(Recovered(self._failures + 1, now - self._failing_since))
+        self._failures, self._error = 0, ""
+
+
+class Budget:
+    """A token bucket for lines."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tokens = float(BURST)
+        self._at = clock.monotonic()
+
+    def take(self, lines: int) -> bool:
+        """Whether there is room for so many lines now; if so, it is used."""
+        self._refill()
+        if self._tokens < lines - 1e-6:  # at the very moment that room_at gave, rounding must not say no
+            return False
+        self._tokens -= lines
+        return True
+
+    def room_at(self, lines: int) -> float:
+        """When there is room for so many lines."""
+        self._refill()
+        return self._at + max(0.0, lines - self._tokens) * SECONDS_PER_LINE
+
+    def _refill(self) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(float(BURST), self._tokens + (now - self._at) / SECONDS_PER_LINE)
+        self._at = now
+
+
+class HeldBack:
+    """The sum of what was not told."""
+
+    def __init__(self) -> None:
+        self.count, self.passes, self.since, self.sample = 0, 0, 0.0, ""
+
+    def add(self, drifts: list[Drift], now: float) -> None:
+        """One more pass."""
+        self.since = self.since if self.passes else now
+        self.count += total(drifts)
+        self.passes += 1
+        self.sample = str(drifts[0])
+
+
+def total(drifts: Iterable[Drift]) -> int:
+    """How many things differ."""
+    return sum(each.count for each in drifts)
+
+
+def one_by_one(drift: Drift, action: Action) -> DriftDetected:
+    """The event of one difference."""
+    return DriftDetected(drift.thing, drift.change, drift.name, drift.expected, drift.found, action)
+
+
+def flood(drifts: list[Drift], action: Action) -> DriftFlood:
+    """The one event of many differences."""
+    return DriftFlood(total(drifts), kinds(drifts), sample(drifts), action)
+
+
+def kinds(drifts: Iterable[Drift]) -> str:
+    """`200 element missing, 2 rule added`."""
+    counts: Counter[str] = Counter()
+    for each in drifts:
+        counts[f"{each.thing} {each.change}"] += each.count
+    return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
+
+
+def sample(drifts: Iterable[Drift]) -> str:
+    """The first few, and how many more there are."""
+    every = list(drifts)
+    shown = "; ".join(f"{each.thing} {each.change}: {each.name}" for each in every[:SAMPLES])
+    rest = total(every[SAMPLES:])
+    return f"{shown}, and {rest} more" if rest else shown
+
+
+def trouble(error: KernelError, differences: int, origin_of: Callable[[str], str]) -> Iterator[Event]:
+    """What went wrong in a pass, as events."""
+    match error:
+        case ContextRejected() | RelabelDenied():
+            yield LabelRejected(error.offender, origin_of(error.offender), str(error), error.hint)
+        case WorkerFailed():
+            yield WorkerCrashed(str(error), error.hint)
+        case _:
+            pass
+    if differences:
+        yield RepairFailed(differences, str(error), error.hint)
+    elif not isinstance(error, WorkerFailed):
+        yield VerificationFailed(str(error), error.hint)

@@ -1,0 +1,325 @@
+"""The service as a state machine. It is told what happened and what time it is; it never waits and never looks around.
+
+    start: load → compile → first verified pass → READY=1
+    then:  SIGHUP → reload, SIGUSR1 or every `resync` → verification, SIGTERM → stop
+
+The loop calls `tick` whenever something was asked for or `due` has come. A failed pass leaves the kernel as it is and is
+tried again, less and less often. A configuration that cannot be loaded, or that the kernel refuses, is rejected whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from secmarkd.errors import CapabilityMissing, NotSupported, SecmarkdError
+from secmarkd.events import (
+    CgroupAbsent,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+    LabelsCreated,
+    LabelsReplaced,
+    Ready,
+    Reloaded,
+    ReloadRejected,
+    RemovalFailed,
+    Started,
+    StartFailed,
+    Stopped,
+)
+from secmarkd.model.labels import Mode, OnDrift, OnStop
+from secmarkd.reconcile import Action, Outcome, reconcile
+from secmarkd.ruleset.diff import diff
+from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse
+from secmarkd.ruleset.table import Table
+from secmarkd.service.announcer import Announcer
+from secmarkd.service.backoff import delay
+from secmarkd.service.environment import differences
+from secmarkd.service.exits import Exit, exit_for
+from secmarkd.service.loading import DEADLINE, Loaded
+from secmarkd.service.refusal import REFUSALS, brief, details, problems
+from secmarkd.service.reporting import Reporter, sample, total
+from secmarkd.service.status import Reload, State, Status
+from secmarkd.service.world import World, remove, require_selinux
+
+START_ATTEMPTS = 5
+"""Failed first passes (1 + 2 + 4 + 8 s) before the service leaves it to the service manager to try again."""
+
+
+LARGE = 10_000
+"""Elements from which a pass leaves megabytes behind."""
+
+
+class Service:
+    """Keeps the kernel's labels as configured. `exit_status` is None while it runs."""
+
+    def __init__(self, world: World, *, pid: int, folders: str, watchdog: float | None = None) -> None:
+        self._world = world
+        self._announcer = Announcer(Status(pid=pid), world.notifier, world.clock, world.publish, watchdog)
+        self._reporter = Reporter(world.journal, world.clock, self._origin_of)
+        self._loaded: Loaded | None = None
+        self._owed = False
+        """Whether what is wanted has not been in the kernel yet: then it is written even where drift is only reported."""
+        self._reload_asked = self._stop_asked = False
+        self._begun = self._pass_due = world.clock.monotonic()
+        self._pass_seconds = 0.0
+        """How long the last pass took."""
+        self.exit_status: Exit | None = None
+        world.journal.write(Started(folders))
+
+    # --- what the loop uses ---
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to do."""
+        return self.exit_status is None
+
+    @property
+    def status(self) -> Status:
+        """What it is doing."""
+        return self._announcer.status
+
+    def ask_reload(self) -> None:
+        """Load the configuration anew. Asked several times before it begins, it happens once."""
+        self._reload_asked = True
+
+    def ask_verify(self) -> None:
+        """Verify now."""
+        self._pass_due = self._world.clock.monotonic()
+
+    def ask_stop(self) -> None:
+        """End, after whatever is being done."""
+        self._stop_asked = True
+
+    def due(self) -> float:
+        """When `tick` has work, in the clock's seconds."""
+        if self._stop_asked or (self._reload_asked and self.status.state is not State.STARTING):
+            return self._world.clock.monotonic()
+        return min(self._pass_due, self._announcer.due(), self._reporter.due())
+
+    def tick(self) -> None:
+        """Do what is due."""
+        due = self._world.clock.monotonic() >= self._pass_due
+        working = self._stop_asked or self._reload_asked or due
+        if self._stop_asked:
+            self._stop()
+        elif self.status.state is State.STARTING:
+            if due:
+                self._start()
+        elif self._reload_asked:
+            self._reload()
+        elif due:
+            self._verify()
+        if working and self.status.elements > LARGE:
+            self._world.give_back()
+        if self.running:
+            self._reporter.flush()
+            self._announcer.feed_watchdog()
+        self._announcer.tell()
+
+    # --- start, reload, verify, stop ---
+
+    def _start(self) -> None:
+        if self._reload_asked:
+            self._reload_asked, self._loaded = False, None
+        self._announcer.tell()
+        try:
+            if self._loaded is None:
+                self._loaded = self._load()
+                self._take(self._loaded)
+                self._announcer.tell()
+            outcome = self._write(self._loaded.table)
+            if outcome.error is not None and self.status.attempt + 1 >= START_ATTEMPTS:
+                raise outcome.error
+        except SecmarkdError as error:
+            self._refuse_to_start(error)
+            return
+        self._settle(outcome)
+        self._tell_change(outcome, None, "start")
+        if outcome.in_sync:
+            status, seconds = self.status, self._world.clock.monotonic() - self._begun
+            self._world.journal.write(Ready(status.mode, status.labels, status.elements, seconds))
+            self._announcer.tell(READY="1")
+        else:
+            self._announcer.update(state=State.STARTING)
+
+    def _refuse_to_start(self, error: SecmarkdError) -> None:
+        self.exit_status = exit_for(error)
+        message, hint = brief(error)
+        for event in details(error, self._origin_of):
+            self._world.journal.write(event)
+        self._world.journal.write(StartFailed(message, hint, int(self.exit_status)))
+        self._announcer.update(state=State.STOPPED, error=f"cannot start: {message}", hint=hint)
+
+    def _reload(self) -> None:
+        self._reload_asked = False
+        began = self._world.clock.monotonic()
+        self._announcer.tell(
+            RELOADING="1", MONOTONIC_USEC=str(int(began * 1e6)), STATUS="reloading the configuration"
+        )
+        wanted: Loaded | None = None
+        try:
+            wanted = self._load()
+            outcome = self._write(wanted.table)
+        except SecmarkdError as error:
+            self._reject(error, began, wanted)
+        else:
+            self._accept(wanted, outcome, began)
+        self._announcer.tell(READY="1")
+
+    def _accept(self, wanted: Loaded, outcome: Outcome, began: float) -> None:
+        before = self._loaded.table if self._loaded else None
+        self._loaded = wanted
+        self._take(wanted)
+        self._settle(outcome)
+        self._tell_change(outcome, before, "reload")
+        error = outcome.error
+        if error is None:
+            status, seconds = self.status, self._world.clock.monotonic() - began
+            self._world.journal.write(Reloaded(status.mode, status.labels, status.elements, seconds))
+            self._announcer.update(reload=Reload(began, True))
+        else:
+            failed = Reload(began, True, int(Exit.FAILURE), f"not in the kernel yet: {error}", error.hint)
+            self._announcer.update(reload=failed)
+
+    def _reject(self, error: SecmarkdError, began: float, wanted: Loaded | None) -> None:
+        origins = wanted.origins if wanted else {}
+
+        def origin_of(context: str) -> str:
+            return origins.get(context, "")
+
+        message, hint = brief(error)
+        for event in details(error, origin_of):
+            self._world.journal.write(event)
+        self._world.journal.write(ReloadRejected(message, hint))
+        rejected = Reload(began, False, int(exit_for(error)), message, hint, problems(error, origin_of))
+        self._announcer.update(reload=rejected)
+        self._pass_due = self._world.clock.monotonic()
+
+    def _verify(self) -> None:
+        assert self._loaded is not None
+        before = None if self._owed else self._loaded.table
+        if self._follow_environment() or self._owed:
+            outcome = self._pass(self._loaded.table, OnDrift.REPAIR)
+            self._owed = not outcome.in_sync
+            self._settle(outcome)
+            self._tell_change(outcome, before, "environment" if before else "reload")
+            return
+        outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift)
+        self._settle(outcome)
+        if outcome.drifts:
+            self._announcer.update(last_drift=self._world.clock.monotonic())
+        self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds)
+
+    def _stop(self) -> None:
+        self._announcer.tell(STOPPING="1", STATUS="stopping")
+        self.exit_status = Exit.OK
+        removing = self._loaded is not None and self._loaded.settings.on_stop is OnStop.REMOVE
+        try:
+            if removing:
+                remove(self._world.nft)
+        except SecmarkdError as error:
+            self._world.journal.write(RemovalFailed(str(error), error.hint))
+            self.exit_status = Exit.FAILURE
+        else:
+            self._world.journal.write(Stopped("removed" if removing else "kept"))
+        self._announcer.update(state=State.STOPPED, error="")
+
+    # --- their parts ---
+
+    def _load(self) -> Loaded:
+        with self._announcer.patience(DEADLINE):
+            loaded = self._world.loader.load()
+        if loaded.settings.mode is Mode.LABEL:
+            require_selinux(self._world.selinux)
+        return loaded
+
+    def _write(self, table: Table) -> Outcome:
+        """A pass for a table that is newly wanted. Raises what no later try would change."""
+        outcome = self._pass(table, OnDrift.REPAIR)
+        if isinstance(outcome.error, REFUSALS):
+            raise outcome.error
+        self._owed = not outcome.in_sync
+        return outcome
+
+    def _pass(self, table: Table, on_drift: OnDrift) -> Outcome:
+        in_use: InUse = self._world.ports_in_use() if table.element_count() > LARGE_ACTIVATION else frozenset()
+        began = self._world.clock.monotonic()
+        try:
+            with self._announcer.patience(DEADLINE):
+                return reconcile(self._world.nft, table, on_drift, in_use)
+        except CapabilityMissing as error:
+            missing = NotSupported(str(error), operation="pass", hint=error.hint)
+            return Outcome(Action.FAILED, error=missing)
+        finally:
+            self._pass_seconds = self._world.clock.monotonic() - began
+
+    def _follow_environment(self) -> bool:
+        """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
+        assert self._loaded is not None
+        environment = self._world.read_environment(self._loaded.cgroups)
+        if environment == self._loaded.environment:
+            return False
+        try:
+            with self._announcer.patience(DEADLINE):
+                followed = self._world.loader.recompile(self._loaded, environment)
+        except SecmarkdError as error:
+            for event in details(error, self._origin_of):
+                self._world.journal.write(event)
+            self._world.journal.write(EnvironmentNotFollowed(*brief(error)))
+            return False
+        for thing, was, now in differences(self._loaded.environment, environment):
+            self._world.journal.write(EnvironmentChanged(thing, was, now))
+        self._loaded = followed
+        self._announcer.update(elements=followed.table.element_count())
+        return True
+
+    def _take(self, loaded: Loaded) -> None:
+        mode, elements = str(loaded.settings.mode), loaded.table.element_count()
+        self._announcer.update(mode=mode, labels=loaded.label_count, elements=elements)
+        for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups):
+            self._world.journal.write(CgroupAbsent(cgroup))
+
+    def _settle(self, outcome: Outcome) -> None:
+        """State and the time of the next pass, after a pass."""
+        assert self._loaded is not None
+        now, error = self._world.clock.monotonic(), outcome.error
+        match outcome.action:
+            case Action.FAILED:
+                state, attempt = State.DEGRADED, self.status.attempt + 1
+            case Action.REPORTED:
+                state, attempt = State.DRIFT, 0
+            case Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
+                state, attempt = State.IN_SYNC, 0
+            case _:
+                assert_never(outcome.action)
+        retry = delay(attempt) if attempt else 0.0
+        message, hint = (str(error), error.hint) if error else ("", "")
+        self._announcer.update(state=state, attempt=attempt, retry_seconds=retry, error=message, hint=hint)
+        self._announcer.update(last_pass=now, differences=total(outcome.remaining))
+        self._pass_due = now + (retry or self._loaded.settings.resync)
+
+    def _tell_change(self, outcome: Outcome, before: Table | None, reason: str) -> None:
+        """What a pass that was to change the kernel changed; and, apart, what had differed without our doing.
+
+        `before` is what was in the kernel by our doing; None where that was nothing, or is not known.
+        """
+        assert self._loaded is not None
+        if not outcome.in_sync:
+            undone = replace(outcome, drifts=(), remaining=())
+            self._reporter.passed(undone, self._pass_seconds, self.status.retry_seconds)
+            return
+        planned = frozenset(outcome.drifts if before is None else diff(self._loaded.table, before))
+        changed = tuple(drift for drift in outcome.drifts if drift in planned)
+        foreign = tuple(drift for drift in outcome.drifts if drift not in planned)
+        if foreign:
+            self._announcer.update(last_drift=self._world.clock.monotonic())
+            self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds)
+        if changed and outcome.action is Action.CREATED:
+            self._world.journal.write(LabelsCreated(self.status.labels, self.status.elements))
+        elif changed:
+            self._world.journal.write(LabelsReplaced(reason, total(changed), sample(changed)))
+        self._reporter.settled()
+
+    def _origin_of(self, context: str) -> str:
+        return self._loaded.origins.get(context, "") if self._loaded else ""

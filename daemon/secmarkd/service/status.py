@@ -1,0 +1,133 @@
+"""What the service is doing: one line for the service manager, one small file for secmarkctl."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from secmarkd.errors import SecmarkdError
+from secmarkd.events import count, duration
+
+
+class State(StrEnum):
+    """Where the service stands."""
+
+    STARTING = "starting"
+    IN_SYNC = "in sync"
+    DRIFT = "drift"
+    """Something differs and is left, as `on_drift = "report"` asks."""
+    DEGRADED = "degraded"
+    """The last pass failed; it will be tried again."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The last reload. `began` tells a waiting `secmarkctl reload` whether its signal came before it."""
+
+    began: float
+    accepted: bool
+    exit_status: int = 0
+    error: str = ""
+    hint: str = ""
+    problems: tuple[str, ...] = ()
+    """Each as `file:line: key: what is wrong`; the first hundred."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything worth telling. Moments are CLOCK_MONOTONIC seconds, which all processes since boot share."""
+
+    pid: int
+    state: State = State.STARTING
+    mode: str = ""
+    labels: int = 0
+    elements: int = 0
+    differences: int = 0
+    last_pass: float | None = None
+    last_drift: float | None = None
+    error: str = ""
+    hint: str = ""
+    attempt: int = 0
+    """Failed passes in a row."""
+    retry_seconds: float = 0.0
+    """From the last failed pass to the next."""
+    reload: Reload | None = None
+
+    def line(self, now: float) -> str:
+        """STATUS=: one line, true at `now`."""
+        parts = [self._state_line()]
+        if self.state in (State.IN_SYNC, State.DRIFT, State.DEGRADED):
+            parts.append(f"last drift {'never' if self.last_drift is None else _ago(now - self.last_drift)}")
+        if self.reload and not self.reload.accepted:
+            parts.append(f"last reload rejected: {self.reload_summary()}")
+        return "; ".join(parts)
+
+    def reload_summary(self) -> str:
+        """Why the last reload was rejected, short."""
+        if self.reload is None:
+            return ""
+        first, *more = self.reload.problems or (self.reload.error,)
+        return f"{first} and {len(more)} more" if more else first
+
+    def _state_line(self) -> str:
+        size = f"{count(self.labels, 'label')}, {count(self.elements, 'element')}"
+        rehearsing = "rehearsing, " if self.mode == "rehearse" else ""
+        match self.state:
+            case State.STARTING if self.attempt:
+                return f"starting: {self.error}; try {self.attempt + 1} in {duration(self.retry_seconds)}"
+            case State.STARTING:
+                return "starting: loading the configuration" if not self.labels else f"starting: applying {size}"
+            case State.IN_SYNC:
+                return f"{rehearsing}in sync: {size}"
+            case State.DRIFT:
+                differing = count(self.differences, "difference")
+                return f'{rehearsing}drift: {differing} reported and left (on_drift = "report"); {size}'
+            case State.DEGRADED:
+                again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
+                return f"{rehearsing}degraded: {self.error}; labels left as they are, {again}"
+            case State.STOPPED:
+                return self.error or "stopped"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def _ago(seconds: float) -> str:
+    """In whole minutes or more, so that the line changes rarely."""
+    return f"{duration(seconds // 60 * 60) if seconds >= 120 else 'less than two minutes'} ago"
+
+
+class StatusFile:
+    """`FOLDER/status.json`, replaced by rename, so that a reader sees a whole one. Best effort: the labels come first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "status.json"
+
+    def publish(self, status: Status) -> None:
+        """Write it; a full or missing /run loses it."""
+        beside = self._path.with_suffix(".new")
+        try:
+            beside.write_text(json.dumps(status.to_json()) + "\n")
+            os.replace(beside, self._path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+
+    def read(self) -> Status | None:
+        """The last one written; None where there is none. SecmarkdError where it cannot be read or understood."""
+        try:
+            data = json.loads(self._path.read_text())
+            state, last = State(data.pop("state")), data.pop("reload")
+            reload = Reload(**{**last, "problems": tuple(last["problems"])}) if last else None
+            return Status(state=state, reload=reload, **data)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SecmarkdError(f"cannot read {self._path}: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError):
+            raise SecmarkdError(f"{self._path} was not written by this version of secmarkd") from None

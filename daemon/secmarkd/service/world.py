@@ -1,0 +1,50 @@
+"""What the service can reach, and two things that it and secmarkctl both do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
+from secmarkd.model.labels import Environment
+from secmarkd.ports import Clock, Journal, Nft, Notifier, Selinux
+from secmarkd.ruleset.plan import InUse
+from secmarkd.ruleset.transaction import Remove
+from secmarkd.service.loading import Loader
+from secmarkd.service.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the service can reach."""
+
+    nft: Nft
+    loader: Loader
+    selinux: Selinux
+    journal: Journal
+    notifier: Notifier
+    clock: Clock
+    read_environment: Callable[[frozenset[str]], Environment]
+    ports_in_use: Callable[[], InUse]
+    publish: Callable[[Status], None]
+    give_back: Callable[[], None]
+    """Return free memory to the kernel."""
+
+
+def require_selinux(selinux: Selinux) -> None:
+    """SelinuxInactive unless a policy is loaded: before that, the kernel takes any text for a context."""
+    if not selinux.state().active:
+        raise SelinuxInactive(
+            "SELinux is not active on this machine, so packets cannot be labelled",
+            operation="start",
+            hint='set mode = "rehearse" in secmarkd.toml to try the labels out, or boot with SELinux',
+        )
+
+
+def remove(nft: Nft) -> None:
+    """Take our table out of the kernel and see that it is gone. KernelError where it is not."""
+    with suppress(WorkerFailed):  # whether it happened is what the read tells
+        nft.commit((Remove(),))
+    if nft.read() is not None:
+        raise KernelError("table inet secmarkd is still there after its removal", operation="remove")
