@@ -1,0 +1,175 @@
+"""Random label maps against random real packets: the kernel's counters equal the reference evaluator's answers.
+
+Each round loads a random label map in rehearse mode on a host between two others, sends TCP, UDP, ICMP and other packets
+over loopback and both cables, in both directions and through the host, captures every packet, and compares.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from secmarkd.model.address import parse_address, parse_prefix
+from secmarkd.model.evaluate import evaluate
+from secmarkd.model.labels import Environment, LabelMap, Mode, Role
+from secmarkd.model.packet import Packet
+from secmarkd.model.protocols import TCP, UDP
+from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.encode import encode
+from secmarkd.ruleset.names import Namer
+from secmarkd.ruleset.table import ObjectKind
+from secmarkd.ruleset.transaction import Replace
+from tests.support import traffic
+from tests.support.capture import Capture
+from tests.support.label_maps import PORTS, random_label_map, without_contradictions
+from tests.support.namespace import Namespace
+from tests.support.traffic import Network, TcpFlow
+
+ENVIRONMENT = Environment()
+PLACES = [parse_prefix(each) for each in (
+    "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/31", "10.0.0.1", "10.0.0.2", "10.1.0.2", "127.0.0.0/8", "0.0.0.0/0",
+    "fd00::/16", "fd00::/64", "fd00::2", "fd00:1::2", "::1", "::/0",
+)]  # fmt: skip
+ROUNDS = 100
+FLOWS = 25
+SOURCE_PORTS = [*PORTS, 40001, 51000, 1023]
+
+End = tuple[Namespace, str, int]
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Network]:
+    with traffic.network() as made:
+        yield made
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_counters_equal_the_evaluator(hosts: Network, seed: int) -> None:
+    random = Random(seed)
+    label_map = without_contradictions(_with_real_addresses(random_label_map(random, size=24), random), ENVIRONMENT)
+    round_ = Round(hosts, label_map, random)
+    try:
+        early = round_.early_connections()
+        round_.begin()
+        for flow, first in early:
+            flow.exchange(first)
+            flow.close()
+        for _ in range(FLOWS):
+            round_.send_something()
+        round_.compare()
+    finally:
+        round_.capture.close()
+
+
+def _with_real_addresses(label_map: LabelMap, random: Random) -> LabelMap:
+    """The rules with addresses of the three hosts, and without cgroups, which this lane cannot make."""
+    rules = []
+    for rule in label_map.rules:
+        remote = random.choice(PLACES) if rule.remote else None
+        places = [each for each in PLACES if not remote or each.family == remote.family]
+        local = random.choice(places) if rule.local else None
+        user = rule.user if rule.role is Role.CLIENT else None
+        rules.append(replace(rule, remote=remote, local=local, cgroup=None, user=user))
+    return replace(label_map, rules=tuple(rules))
+
+
+class Round:
+    """One label map on the host, and the packets that it sees."""
+
+    def __init__(self, hosts: Network, label_map: LabelMap, random: Random) -> None:
+        self.hosts, self.label_map, self.random = hosts, label_map, random
+        self.namer = Namer(label_map, ObjectKind.COUNTER)
+        self.capture = Capture(hosts.host, hosts.own)
+        self.packets: list[Packet] = []
+
+    def early_connections(self) -> list[tuple[TcpFlow, str]]:
+        """Connections opened before conntrack remembers anything; who sends first afterwards is left to chance."""
+        opened = [(self._open_tcp(), self.random.choice(["client", "server"])) for _ in range(4)]
+        return [(flow, first) for flow, first in opened if flow is not None]
+
+    def begin(self) -> None:
+        table = compile_table(self.label_map, Mode.REHEARSE, ENVIRONMENT)
+        self.hosts.host.run(["conntrack", "-F"])
+        self.capture.forget()
+        self.hosts.host.nft(encode((Replace(table),)))
+
+    def send_something(self) -> None:
+        self._send()
+        self.packets += self.capture.drain(0)
+
+    def _send(self) -> None:
+        kind = self.random.choice(["tcp", "tcp", "refused", "udp", "udp", "unreachable", "ping", "protocol"])
+        sender, receiver = self._two_ends()
+        client, server = self._two_ports(sender, receiver)
+        if kind == "tcp":
+            flow = self._open_tcp()
+            if flow is not None:
+                flow.exchange()
+                flow.close()
+        elif kind == "refused":
+            self._sockets(TCP, client, server, 0)
+            traffic.refused(client, server)
+        elif kind in ("udp", "unreachable"):
+            uid = self.random.choice([0, 1000])
+            self._sockets(UDP, client, server, uid)
+            traffic.udp(client, server, answer=kind == "udp", uid=uid)
+        elif kind == "ping":
+            traffic.ping(sender, receiver[1], self.random)
+        else:
+            traffic.raw_protocol(sender, receiver[1], self.random.choice([50, 112]))
+
+    def _open_tcp(self) -> TcpFlow | None:
+        sender, receiver = self._two_ends()
+        client, server = self._two_ports(sender, receiver)
+        uid = self.random.choice([0, 1000])
+        flow = traffic.tcp(client, server, uid)
+        if flow is not None:
+            self._sockets(TCP, client, server, uid)
+        return flow
+
+    def _sockets(self, protocol: int, client: End, server: End, uid: int) -> None:
+        """Whose the two sockets of a connection are: the client's belongs to `uid`, the server's to root."""
+        one, other = (parse_address(client[1]), client[2]), (parse_address(server[1]), server[2])
+        self.capture.users[(protocol, *one, *other)] = uid
+        self.capture.users[(protocol, *other, *one)] = None
+
+    def _two_ends(self) -> tuple[tuple[Namespace, str], tuple[Namespace, str]]:
+        """Any two addresses that reach each other: 127.0.0.1 only within the host, ::1 only itself."""
+        ends = self.hosts.ends(self.random.choice([4, 6]))
+        while True:
+            sender, receiver = self.random.choice(ends), self.random.choice(ends)
+            addresses = {sender[1], receiver[1]}
+            if ("127.0.0.1" in addresses and sender[0] is not receiver[0]) or (
+                "::1" in addresses and len(addresses) > 1
+            ):
+                continue
+            return sender, receiver
+
+    def _two_ports(self, sender: tuple[Namespace, str], receiver: tuple[Namespace, str]) -> tuple[End, End]:
+        client, server = self.random.choice(SOURCE_PORTS), self.random.choice(PORTS)
+        return (*sender, client if client != server else 1022), (*receiver, server)
+
+    def compare(self) -> None:
+        """Until the last packet has been captured and counted; different for long is different."""
+        expected: Counter[str] = Counter()
+        found: Counter[str] = Counter()
+        for attempt in range(20):
+            self.packets += self.capture.drain(0.25 if attempt else 0)
+            expected = Counter(filter(None, map(self._expected, self.packets)))
+            found = self._counters()
+            if expected == found:
+                return
+        assert found == expected
+
+    def _expected(self, packet: Packet) -> str | None:
+        decision = evaluate(self.label_map, packet, ENVIRONMENT)
+        return self.namer.object_name(str(decision.context)) if decision.context else None
+
+    def _counters(self) -> Counter[str]:
+        listed = self.hosts.host.nft_json("list counters table inet secmarkd")
+        counters = [each["counter"] for each in listed if "counter" in each]
+        return Counter({each["name"]: each["packets"] for each in counters if each["packets"]})

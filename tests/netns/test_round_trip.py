@@ -1,0 +1,34 @@
+"""What is written to the kernel is what is read from it, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from secmarkd.kernel.nft import LibNft
+from secmarkd.ruleset.table import Table
+from secmarkd.ruleset.transaction import Replace
+from tests.support.capability import require_bindings, require_namespaces
+from tests.support.namespace import Namespace
+from tests.support.strategies import tables
+from tests.support.tables import full_table
+
+
+@pytest.fixture(scope="module")
+def nft() -> Iterator[LibNft]:
+    require_namespaces()
+    require_bindings()
+    with Namespace() as namespace, namespace.enter():
+        nft = LibNft()
+        yield nft
+        nft.close()
+
+
+@given(table=tables())
+@example(table=full_table())
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_every_table_reads_back_as_it_was_written(nft: LibNft, table: Table) -> None:
+    nft.commit((Replace(table),))
+    assert nft.read() == table

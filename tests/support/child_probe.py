@@ -1,0 +1,55 @@
+"""What tests run in a `kernel.child.Child`: a process that does as it is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from secmarkd.errors import Conflict
+from secmarkd.kernel.child import Final, serve
+
+
+def handle(request: tuple[str, Any]) -> object:
+    """Carry out one order."""
+    order, value = request
+    match order:
+        case "echo":
+            return value
+        case "final":
+            return Final(value)
+        case "environment":
+            return os.environ.get(value)
+        case "path":
+            return sys.path
+        case "descriptors":
+            return sorted(
+                int(name) for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")
+            )
+        case "refuse":
+            raise Conflict("refused", operation="probe", offender=value, hint="ask otherwise")
+        case "fail":
+            raise RuntimeError(value)
+        case "die":
+            os.kill(os.getpid(), value)
+        case "exit":
+            os._exit(value)
+        case "say and exit":
+            sys.stderr.write(value)
+            sys.stderr.flush()
+            os._exit(1)
+        case "print":
+            print(value, flush=True)
+        case "hang":
+            signal.pause()
+        case "garbage":
+            os.write(int(sys.argv[2]), value)
+        case "unpicklable":
+            return lambda: None
+    return None
+
+
+def main() -> None:
+    """Serve."""
+    serve(handle, process_name="probe")

@@ -1,0 +1,125 @@
+"""A service among fakes, and configurations for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from secmarkd.events import Event
+from secmarkd.model.context import Context, parse_context
+from secmarkd.model.labels import Defaults, Environment, LabelMap, Mode, OnDrift, OnStop, Origin, Role, Rule, Settings
+from secmarkd.model.protocols import TCP
+from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.table import Table
+from secmarkd.service.loading import Loaded
+from secmarkd.service.service import Service
+from secmarkd.service.status import Status
+from secmarkd.service.world import World
+from tests.fakes.nft import FakeNft
+from tests.fakes.selinux import FakeSelinux
+from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
+
+DEFAULTS = Defaults(
+    server=parse_context("system_u:object_r:server_packet_t:s0"),
+    client=parse_context("system_u:object_r:client_packet_t:s0"),
+    icmp=parse_context("system_u:object_r:icmp_packet_t:s0"),
+)
+HTTP = Context("system_u", "object_r", "http_server_packet_t", "s0")
+
+
+def configuration(*ports: int, cgroup: str | None = None, context: Context = HTTP, **settings: object) -> Loaded:
+    """One label `http` for servers at TCP ports."""
+    rules = tuple(
+        Rule(
+            label="http", context=context, role=Role.SERVER, origin=Origin("50-web.toml", 2, "labels.http.tcp"),
+            protocol=TCP, ports=(port, port), cgroup=cgroup,
+        )
+        for port in ports
+    )  # fmt: skip
+    chosen = replace(Settings(), **settings)  # type: ignore[arg-type]
+    return Loaded(
+        settings=chosen,
+        table=compile_table(LabelMap(rules=rules, defaults=DEFAULTS), chosen.mode, Environment()),
+        environment=Environment(),
+        label_count=1,
+        origins={str(context): "50-web.toml:2: labels.http.tcp"},
+        cgroups=frozenset({cgroup} if cgroup else ()),
+    )
+
+
+class Rig:
+    """A service that nothing has happened to yet."""
+
+    def __init__(
+        self, loaded: Loaded | None = None, *, watchdog: float | None = None, table: Table | None = None
+    ) -> None:
+        self.nft = FakeNft(table)
+        self.clock = FakeClock()
+        self.journal = FakeJournal()
+        self.notifier = FakeNotifier()
+        self.selinux = FakeSelinux()
+        self.configuration: Loaded | Exception = loaded or configuration(80, 443)
+        self.loader = FakeLoader(self._load)
+        self.environment = Environment()
+        self.published: list[Status] = []
+        world = World(
+            nft=self.nft, loader=self.loader, selinux=self.selinux, journal=self.journal, notifier=self.notifier,
+            clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
+            publish=self.published.append, give_back=lambda: None,
+        )  # fmt: skip
+        self.service = Service(world, pid=42, folders="/etc/secmarkd", watchdog=watchdog)
+
+    def _load(self) -> Loaded:
+        if isinstance(self.configuration, Exception):
+            raise self.configuration
+        return self.configuration
+
+    def started(self) -> Rig:
+        """Bring it to READY and forget what was said."""
+        self.service.tick()
+        assert self.service.status.state == "in sync"
+        self.journal.take()
+        self.notifier.take()
+        return self
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, ticking whenever the service asks for it."""
+        end = self.clock.now + seconds
+        while self.service.running and self.service.due() <= end:
+            self.clock.now = max(self.clock.now, self.service.due())
+            self.service.tick()
+        self.clock.now = max(self.clock.now, end)
+
+    def reload(self, configuration: Loaded | Exception) -> list[Event]:
+        """A reload of another configuration, and what was said."""
+        self.configuration = configuration
+        self.service.ask_reload()
+        self.service.tick()
+        return self.journal.take()
+
+    def drop_element(self) -> None:
+        """Someone deletes one map element."""
+        self.nft.change(_without_an_element)
+
+    def retarget(self) -> None:
+        """Someone empties every map."""
+        self.nft.change(_without_elements)
+
+    @property
+    def says(self) -> str:
+        """What the service manager shows."""
+        return self.service.status.line(self.clock.now)
+
+
+def _without_an_element(table: Table) -> Table:
+    first, *rest = (each for each in table.maps if len(each.elements))
+    entries = list(first.elements.items())[1:]
+    changed = replace(first, elements=Elements.of(first.elements.width, entries))
+    return replace(table, maps=tuple(sorted((changed, *rest), key=lambda each: each.name)))
+
+
+def _without_elements(table: Table) -> Table:
+    return replace(table, maps=tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps))
+
+
+__all__ = ["HTTP", "Mode", "OnDrift", "OnStop", "Rig", "configuration"]

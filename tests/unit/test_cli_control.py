@@ -1,0 +1,297 @@
+"""secmarkctl, run in this process with fakes for kernel, signals and time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from secmarkd.cli.control import main
+from secmarkd.cli.tools import Tools
+from secmarkd.errors import PermissionMissing
+from secmarkd.service.exits import Exit
+from secmarkd.service.lock import held
+from secmarkd.service.status import Reload, State, Status, StatusFile
+from tests.fakes.nft import FakeNft
+from tests.fakes.selinux import FakeSelinux
+from tests.fakes.service import FakeClock
+
+LABELS = '[labels.http]\ntcp = [80, 443]\n\n[labels.lab]\ntype = "lab_packet_t"\nremote = ["192.0.2.0/24"]\n'
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass
+class Machine:
+    root: Path
+    nft: FakeNft = field(default_factory=FakeNft)
+    selinux: FakeSelinux = field(default_factory=FakeSelinux)
+    clock: FakeClock = field(default_factory=FakeClock)
+    signals: list[tuple[int, int]] = field(default_factory=list)
+    on_signal: Callable[[], None] = lambda: None
+    terminal: bool = False
+
+    @property
+    def runtime(self) -> Path:
+        return self.root / "run"
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / "etc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def ctl(self, verb: str, *words: str) -> Result:
+        out, err = Terminal() if self.terminal else io.StringIO(), io.StringIO()
+        tools = Tools(lambda: self.nft, lambda: self.selinux, self._signal, self.clock, self.clock.sleep, out, err)
+        folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.runtime)]
+        return Result(main([verb, *folders, *words], tools), out.getvalue(), err.getvalue())
+
+    def _signal(self, pid: int, number: int) -> None:
+        self.signals.append((pid, number))
+        self.on_signal()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    machine.write("secmarkd.toml", 'mode = "rehearse"\n')
+    machine.write("labels.d/50-web.toml", LABELS)
+    machine.runtime.mkdir()
+    return machine
+
+
+@pytest.fixture
+def running(machine: Machine) -> Iterator[Machine]:
+    """With a service, whose status is as a test writes it."""
+    with held(machine.runtime):
+        publish(machine, Status(pid=os.getpid(), state=State.IN_SYNC, labels=2, elements=5, mode="rehearse"))
+        yield machine
+
+
+def publish(machine: Machine, status: Status) -> None:
+    StatusFile(machine.runtime).publish(status)
+
+
+# --- check and show ---
+
+
+def test_check_says_what_there_is(machine: Machine) -> None:
+    assert machine.ctl("check") == Result(0, "no mistakes: mode rehearse, 2 labels, 6 rules, 6 elements\n", "")
+
+
+def test_check_names_every_mistake_with_its_line(machine: Machine) -> None:
+    machine.write("labels.d/50-web.toml", "[labels.http]\ntcp = [70000]\nudpp = [5]\n")
+    result = machine.ctl("check")
+    assert result.code == Exit.CONFIG
+    assert "50-web.toml:2: labels.http.tcp[0]: " in result.err
+    assert "50-web.toml:3: labels.http.udpp: " in result.err
+    assert result.err.endswith("error: 2 mistakes in the configuration\n")
+
+
+def test_check_needs_neither_selinux_nor_kernel(machine: Machine) -> None:
+    machine.write("secmarkd.toml", 'mode = "label"\n')
+    machine.selinux.active = False
+    assert machine.ctl("check").code == 0
+    assert machine.nft.reads == 0
+
+
+def test_show_names_the_origin_of_every_entry(machine: Machine) -> None:
+    out = machine.ctl("show").out
+    assert "  server   system_u:object_r:http_server_packet_t:s0\n" in out
+    assert any(
+        line.split() == ["tcp", "443", f"{machine.root}/etc/labels.d/50-web.toml:2"] for line in out.splitlines()
+    )
+    assert any(line.split()[:2] == ["remote", "192.0.2.0/24"] for line in out.splitlines())
+    assert "\x1b" not in out
+
+
+def test_show_is_coloured_on_a_terminal_unless_told_not_to(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.terminal = True
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[1mhttp" in machine.ctl("show").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in machine.ctl("show").out
+
+
+def test_show_json_holds_settings_defaults_and_rules(machine: Machine) -> None:
+    shown = json.loads(machine.ctl("show", "--json").out)
+    assert shown["settings"]["mode"] == "rehearse"
+    assert shown["default"]["forward"] is None
+    rule = next(each for each in shown["rules"] if each.get("ports") == [443, 443] and each["role"] == "server")
+    assert rule["context"] == "system_u:object_r:http_server_packet_t:s0"
+    assert rule["origin"]["line"] == 2
+
+
+def test_show_nft_is_a_ruleset(machine: Machine) -> None:
+    assert "add table inet secmarkd" in machine.ctl("show", "--nft").out
+
+
+# --- plan, apply, clear ---
+
+
+def test_plan_shows_the_difference_and_its_exit_code_says_so(machine: Machine) -> None:
+    result = machine.ctl("plan")
+    assert result.code == Exit.DRIFT
+    assert result.out.startswith("+ table inet secmarkd\n")
+    assert machine.nft.commits == []
+    machine.ctl("apply")
+    assert machine.ctl("plan") == Result(0, "nothing to do: 2 labels, 6 elements, rehearsing, as configured\n", "")
+
+
+def test_plan_json_lists_the_differences(machine: Machine) -> None:
+    machine.ctl("apply")
+    machine.nft.change(lambda table: replace(table, chains=table.chains[1:]))
+    result = machine.ctl("plan", "--json")
+    assert result.code == Exit.DRIFT
+    planned = json.loads(result.out)
+    assert planned["in_sync"] is False
+    assert planned["differences"][0]["change"] == "missing"
+
+
+def test_apply_writes_verifies_and_is_idempotent(machine: Machine) -> None:
+    assert machine.ctl("apply").out == "created: 2 labels, 6 elements, rehearsing, read back and verified\n"
+    assert machine.ctl("apply").out.startswith("nothing to do")
+    assert len(machine.nft.commits) == 1
+
+
+def test_apply_in_label_mode_without_selinux_names_the_mend(machine: Machine) -> None:
+    machine.write("secmarkd.toml", 'mode = "label"\n')
+    machine.selinux.active = False
+    result = machine.ctl("apply")
+    assert result.code == Exit.UNAVAILABLE
+    assert "error: SELinux is not active" in result.err
+    assert 'hint: set mode = "rehearse"' in result.err
+    assert machine.nft.table is None
+
+
+def test_an_error_of_the_kernel_is_a_sentence_and_an_exit_code(machine: Machine) -> None:
+    machine.nft.fail_next("read", PermissionMissing("may not read", operation="read", hint="run it as root"))
+    assert machine.ctl("plan") == Result(Exit.NOPERM, "", "error: may not read\nhint: run it as root\n")
+    assert machine.nft.closed
+
+
+@pytest.mark.parametrize(("verb", "instead"), [("apply", "reload"), ("clear", "stop")])
+def test_verbs_that_write_leave_a_running_service_alone(running: Machine, verb: str, instead: str) -> None:
+    result = running.ctl(verb)
+    assert result.code == Exit.FAILURE
+    assert "the service is running" in result.err
+    assert f"systemctl {instead} secmarkd" in result.err
+    assert running.nft.reads == 0
+
+
+def test_clear_takes_everything_out_and_may_be_repeated(machine: Machine) -> None:
+    machine.ctl("apply")
+    assert machine.ctl("clear").out.startswith("removing table inet secmarkd: ")
+    assert machine.nft.table is None
+    assert machine.ctl("clear").out == "nothing to do: there is no table inet secmarkd\n"
+    assert json.loads(machine.ctl("clear", "--json").out) == {"removed": False}
+
+
+# --- status and reload ---
+
+
+def test_status_without_a_service_fails_with_a_hint(machine: Machine) -> None:
+    result = machine.ctl("status")
+    assert result.code == Exit.FAILURE
+    assert result.out.startswith("not running\n")
+
+
+def test_status_of_a_service_that_died_is_not_believed(machine: Machine) -> None:
+    publish(machine, Status(pid=1, state=State.IN_SYNC))
+    assert machine.ctl("status").code == Exit.FAILURE
+
+
+def test_status_tells_what_the_service_does(running: Machine) -> None:
+    result = running.ctl("status")
+    assert result.code == 0
+    assert "rehearsing, in sync: 2 labels, 5 elements; last drift never\n" in result.out
+    publish(running, Status(pid=os.getpid(), state=State.DRIFT))
+    assert running.ctl("status").code == Exit.DRIFT
+    publish(running, Status(pid=os.getpid(), state=State.DEGRADED, error="starved"))
+    assert running.ctl("status").code == Exit.FAILURE
+    assert json.loads(running.ctl("status", "--json").out)["error"] == "starved"
+
+
+def test_reload_without_a_service_says_so(machine: Machine) -> None:
+    result = machine.ctl("reload")
+    assert result.code == Exit.FAILURE
+    assert "error: the service is not running" in result.err
+
+
+def test_reload_waits_for_a_reload_that_began_after_it_asked(running: Machine) -> None:
+    before = Status(pid=os.getpid(), state=State.IN_SYNC, reload=Reload(running.clock.now - 1, False, 78, "old"))
+    publish(running, before)
+
+    def later(seconds: float) -> None:
+        running.clock.now += seconds
+        if running.clock.now > 1000.1:
+            publish(running, replace(before, reload=Reload(1000.05, True)))
+
+    running.clock.sleep = later  # type: ignore[method-assign]
+    assert running.ctl("reload") == Result(0, "reloaded\n", "")
+    assert running.signals == [(os.getpid(), 1)]
+
+
+def test_a_rejected_reload_fails_and_repeats_why(running: Machine) -> None:
+    rejected = Reload(running.clock.now, False, 78, "1 mistake in the configuration", "", ("a.toml:1: x: wrong",))
+    running.on_signal = lambda: publish(running, Status(pid=os.getpid(), reload=rejected))
+    result = running.ctl("reload")
+    assert result.code == Exit.CONFIG
+    assert result.err == (
+        "a.toml:1: x: wrong\nerror: reload rejected, the labels stay as they were: 1 mistake in the configuration\n"
+    )
+
+
+def test_a_service_that_does_not_answer_is_a_failure(running: Machine) -> None:
+    result = running.ctl("reload", "--timeout", "5")
+    assert result.code == Exit.FAILURE
+    assert "did not answer within 5 s" in result.err
+
+
+# --- explain, usage ---
+
+
+def test_explain_names_the_label_and_the_rule(machine: Machine) -> None:
+    result = machine.ctl("explain", "in", "tcp", "from", "198.51.100.1:51234", "to", "198.51.100.7:443", "on", "eth0")
+    assert result.code == 0
+    assert "label   system_u:object_r:http_server_packet_t:s0\n" in result.out
+    assert "by      http: tcp 443\n" in result.out
+    assert "50-web.toml:2" in result.out
+
+
+def test_explain_tells_when_a_default_decides(machine: Machine) -> None:
+    result = machine.ctl("explain", "--json", "out udp from 10.0.0.1 to 10.0.0.2:9 on eth0")
+    explained = json.loads(result.out)
+    assert explained["context"] == "system_u:object_r:client_packet_t:s0"
+    assert explained["rule"] is None
+    assert explained["why"] == "default.client"
+    assert explained["assumed"] == ["port 50000 after the address that follows `from`"]
+
+
+def test_explain_answers_nonsense_with_an_example(machine: Machine) -> None:
+    result = machine.ctl("explain", "hello")
+    assert result.code == Exit.FAILURE
+    assert "hint: for example: secmarkctl explain in tcp" in result.err
+
+
+def test_usage_errors_exit_with_2(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert machine.ctl("nonsense").code == Exit.USAGE
+    assert main([]) == Exit.USAGE
+    assert main(["--help"]) == 0
+    assert "78  the configuration is wrong" in capsys.readouterr().out

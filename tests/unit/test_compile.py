@@ -1,0 +1,62 @@
+"""The compiled ruleset gives every packet the label that the reference evaluator gives it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secmarkd.errors import ConfigError
+from secmarkd.model.evaluate import Contradiction, evaluate
+from secmarkd.model.labels import LabelMap, Mode
+from secmarkd.ruleset.compile import compile_table
+from tests.support.interpreter import Interpreter
+from tests.support.label_maps import ENVIRONMENT, random_label_map, random_packet, without_contradictions
+
+SEEDS = st.integers(0, 2**32 - 1)
+PACKETS = 60
+
+
+@given(seed=SEEDS)
+def test_ruleset_and_evaluator_agree_on_every_packet(seed: int) -> None:
+    random = Random(seed)
+    label_map = without_contradictions(random_label_map(random))
+    interpreter = Interpreter(compile_table(label_map, Mode.LABEL, ENVIRONMENT))
+    for _ in range(PACKETS):
+        packet = random_packet(random, label_map)
+        decision = evaluate(label_map, packet, ENVIRONMENT)
+        expected = str(decision.context) if decision.context else None
+        assert interpreter.run(packet) == expected, (packet, decision)
+
+
+@given(seed=SEEDS)
+def test_rules_that_disagree_on_some_packet_are_refused_at_load(seed: int) -> None:
+    random = Random(seed)
+    label_map = random_label_map(random, size=30)
+    contradicted = False
+    for _ in range(PACKETS):
+        try:
+            evaluate(label_map, random_packet(random, label_map), ENVIRONMENT)
+        except Contradiction:
+            contradicted = True
+    if contradicted:
+        with pytest.raises(ConfigError, match="Make one of them narrower"):
+            compile_table(label_map, Mode.LABEL, ENVIRONMENT)
+
+
+@given(seed=SEEDS)
+def test_order_of_rules_changes_nothing(seed: int) -> None:
+    random = Random(seed)
+    label_map = random_label_map(random)
+    shuffled = replace(label_map, rules=tuple(random.sample(label_map.rules, len(label_map.rules))))
+    assert _compiled_or_problems(label_map) == _compiled_or_problems(shuffled)
+
+
+def _compiled_or_problems(label_map: LabelMap) -> object:
+    try:
+        return compile_table(label_map, Mode.LABEL, ENVIRONMENT)
+    except ConfigError as error:
+        return error.problems

@@ -1,0 +1,240 @@
+"""Difference, plan and pass: whatever someone did to the table, one pass names it, puts it right, and says so only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secmarkd.errors import Conflict, ContextRejected, StateUnknown, WorkerFailed
+from secmarkd.model.labels import Mode, OnDrift
+from secmarkd.reconcile import Action, reconcile
+from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.diff import ELEMENT_SAMPLES, diff
+from secmarkd.ruleset.drift import Change, Thing
+from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.ruleset.plan import LARGE_ACTIVATION, plan
+from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
+from secmarkd.ruleset.transaction import AddElements, Replace
+from tests.fakes.nft import FakeNft
+from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, without_contradictions
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def table_of(seed: int) -> Table:
+    label_map = without_contradictions(random_label_map(Random(seed)))
+    return compile_table(label_map, Mode.LABEL, ENVIRONMENT)
+
+
+def ports_table(count: int) -> Table:
+    """A table with one hash map of `count` ports."""
+    elements = Elements.of(3, {b"\x06" + port.to_bytes(2, "big"): "s_web" for port in range(1, count + 1)})
+    ports = Map("server_port", (Field.PROTOCOL, Field.PORT), ObjectKind.SECMARK, False, elements)
+    context = "system_u:object_r:web_packet_t:s0"
+    chain = Chain("input", ((Verdict("accept"),), (Verdict("return"),)), BaseHook("input", 50))
+    return Table((Object("s_web", ObjectKind.SECMARK, context),), (ports,), (chain,))
+
+
+Tampering = Callable[[Table], Table]
+
+
+def without_element(table: Table) -> Table:
+    return _with_elements(table, dict(list(table.maps[0].elements.items())[1:]))
+
+
+def with_element(table: Table) -> Table:
+    return _with_elements(table, table.maps[0].elements.as_dict() | {b"\x11\xff\xff": "s_web"})
+
+
+def _with_elements(table: Table, elements: dict[bytes, str]) -> Table:
+    return replace(table, maps=(replace(table.maps[0], elements=Elements.of(3, elements)),))
+
+
+def retargeted(table: Table) -> Table:
+    other = Object("s_other", ObjectKind.SECMARK, "system_u:object_r:other_packet_t:s0")
+    elements = table.maps[0].elements.as_dict() | {b"\x06\x00\x01": "s_other"}
+    return replace(_with_elements(table, elements), objects=(other, *table.objects))
+
+
+def other_context(table: Table) -> Table:
+    return replace(table, objects=(replace(table.objects[0], context="system_u:object_r:evil_packet_t:s0"),))
+
+
+def without_rules(table: Table) -> Table:
+    return replace(table, chains=(replace(table.chains[0], rules=()),))
+
+
+def edited_rule(table: Table) -> Table:
+    return replace(table, chains=(replace(table.chains[0], rules=((Verdict("accept"),), (Verdict("accept"),))),))
+
+
+def moved_rules(table: Table) -> Table:
+    return replace(table, chains=(replace(table.chains[0], rules=table.chains[0].rules[::-1]),))
+
+
+def added_rule(table: Table) -> Table:
+    rules = (*table.chains[0].rules, (Foreign("statement", "", '{"drop": null}'),))
+    return replace(table, chains=(replace(table.chains[0], rules=rules),))
+
+
+def other_policy(table: Table) -> Table:
+    return replace(table, chains=(replace(table.chains[0], base=BaseHook("input", 50, "drop")),))
+
+
+def without_chain(table: Table) -> Table:
+    return replace(table, chains=())
+
+
+def without_map(table: Table) -> Table:
+    return replace(table, maps=())
+
+
+def foreign_set(table: Table) -> Table:
+    return replace(table, foreign=(Foreign("set", "theirs", "{}"),))
+
+
+def dormant(table: Table) -> Table:
+    return replace(table, flags=("dormant",))
+
+
+TAMPERINGS: list[tuple[Tampering, Thing, Change, Action]] = [
+    (without_element, Thing.ELEMENT, Change.MISSING, Action.REPAIRED),
+    (with_element, Thing.ELEMENT, Change.ADDED, Action.REPAIRED),
+    (retargeted, Thing.ELEMENT, Change.RETARGETED, Action.REPAIRED),
+    (other_context, Thing.OBJECT, Change.CHANGED, Action.REPLACED),
+    (without_rules, Thing.RULE, Change.MISSING, Action.REPLACED),
+    (edited_rule, Thing.RULE, Change.CHANGED, Action.REPLACED),
+    (moved_rules, Thing.RULE, Change.MOVED, Action.REPLACED),
+    (added_rule, Thing.RULE, Change.ADDED, Action.REPLACED),
+    (other_policy, Thing.CHAIN, Change.CHANGED, Action.REPLACED),
+    (without_chain, Thing.CHAIN, Change.MISSING, Action.REPLACED),
+    (without_map, Thing.MAP, Change.MISSING, Action.REPLACED),
+    (foreign_set, Thing.FOREIGN, Change.ADDED, Action.REPLACED),
+    (dormant, Thing.TABLE, Change.CHANGED, Action.REPLACED),
+]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "thing", "change", "action"), TAMPERINGS, ids=lambda each: getattr(each, "__name__", "")
+)
+def test_tampering_is_named_and_undone(tamper: Tampering, thing: Thing, change: Change, action: Action) -> None:
+    desired = ports_table(3)
+    nft = FakeNft(tamper(desired))
+    outcome = reconcile(nft, desired)
+    assert (thing, change) in {(drift.thing, drift.change) for drift in outcome.drifts}
+    assert outcome.action is action
+    assert nft.table == desired
+    assert len(nft.commits) == 1
+
+
+@pytest.mark.parametrize("tamper", [each[0] for each in TAMPERINGS], ids=lambda each: each.__name__)
+def test_report_changes_nothing_and_keeps_reporting(tamper: Tampering) -> None:
+    desired = ports_table(3)
+    nft = FakeNft(tamper(desired))
+    for _ in range(2):
+        outcome = reconcile(nft, desired, OnDrift.REPORT)
+        assert outcome.action is Action.REPORTED
+        assert outcome.remaining
+        assert not outcome.in_sync
+    assert nft.commits == []
+
+
+def test_equal_table_is_left_alone() -> None:
+    nft = FakeNft(ports_table(3))
+    assert reconcile(nft, ports_table(3)).action is Action.NONE
+    assert nft.commits == []
+
+
+def test_absent_table_is_one_drift_and_is_created() -> None:
+    nft = FakeNft()
+    outcome = reconcile(nft, ports_table(3))
+    assert [drift.thing for drift in outcome.drifts] == [Thing.TABLE]
+    assert outcome.action is Action.CREATED
+
+
+def test_unreadable_state_is_never_acted_on() -> None:
+    nft = FakeNft(ports_table(3))
+    nft.fail_next("read", StateUnknown("no stable answer", operation="read"))
+    outcome = reconcile(nft, ports_table(5))
+    assert outcome.action is Action.FAILED
+    assert isinstance(outcome.error, StateUnknown)
+    assert nft.commits == []
+
+
+def test_lost_answer_of_a_commit_is_settled_by_reading() -> None:
+    nft = FakeNft()
+    nft.lose_next_answer()
+    assert reconcile(nft, ports_table(3)).action is Action.CREATED
+
+
+def test_commit_that_never_happened_is_not_called_success() -> None:
+    nft = FakeNft()
+    nft.fail_next("commit", WorkerFailed("died", operation="commit"))
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.FAILED
+    assert outcome.remaining
+
+
+def test_rejected_context_keeps_the_old_labels() -> None:
+    old = ports_table(3)
+    nft = FakeNft(old)
+    nft.unknown_contexts.add("system_u:object_r:web_packet_t:s0")
+    outcome = reconcile(nft, replace(ports_table(3), chains=()))
+    assert isinstance(outcome.error, ContextRejected)
+    assert nft.table == old
+
+
+def test_someone_else_between_read_and_write_makes_it_a_replacement() -> None:
+    nft = FakeNft(without_element(ports_table(3)))
+    nft.fail_next("commit", Conflict("exists", operation="commit"))
+    assert reconcile(nft, ports_table(3)).action is Action.REPLACED
+    assert nft.table == ports_table(3)
+
+
+def test_large_first_activation_labels_everything_in_a_short_first_transaction() -> None:
+    desired = ports_table(5000)
+    first, second = plan(desired, None, frozenset({(6, 22), (17, 22)}))
+    assert isinstance(first[0], Replace)
+    assert first[0].table.chains == desired.chains
+    assert [key for key, _ in first[0].table.maps[0].elements.items()] == [b"\x06\x00\x16"]
+    assert isinstance(second[0], AddElements)
+    assert len(second[0].elements) == 4999
+    nft = FakeNft()
+    assert reconcile(nft, desired, in_use=frozenset({(6, 22)})).action is Action.CREATED
+    assert nft.table == desired
+
+
+def test_small_first_activation_is_one_transaction() -> None:
+    assert len(plan(ports_table(LARGE_ACTIVATION), None)) == 1
+
+
+def test_flood_of_elements_is_sampled_and_counted() -> None:
+    desired = ports_table(5000)
+    drifts = diff(desired, _with_elements(desired, {}))
+    assert len(drifts) == ELEMENT_SAMPLES + 1
+    assert sum(drift.count for drift in drifts) == 5000
+
+
+@given(seed=SEEDS)
+def test_table_does_not_differ_from_itself(seed: int) -> None:
+    assert diff(table_of(seed), table_of(seed)) == ()
+
+
+@given(one=SEEDS, other=SEEDS)
+def test_any_table_becomes_any_other_by_its_plan(one: int, other: int) -> None:
+    before, after = table_of(one), table_of(other)
+    assert (diff(after, before) == ()) == (before == after)
+    nft = FakeNft(before)
+    outcome = reconcile(nft, after)
+    assert outcome.in_sync
+    assert nft.table == after
+
+
+def test_defaults_alone_make_a_table() -> None:
+    table = table_of(0)
+    assert {str(DEFAULTS.server), str(DEFAULTS.client)} <= {each.context for each in table.objects}

@@ -1,0 +1,249 @@
+"""The service's adapters: journal, service manager, lock, status file, environment, loop."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from secmarkd.errors import SecmarkdError
+from secmarkd.events import DriftDetected, Stopped
+from secmarkd.model.labels import Environment
+from secmarkd.model.protocols import TCP, UDP
+from secmarkd.service.environment import differences, ports_in_use, read_environment
+from secmarkd.service.journal import Lines, SystemdJournal, is_journal, open_journal
+from secmarkd.service.lock import AlreadyRunning, Lock, held, holder
+from secmarkd.service.loop import Loop
+from secmarkd.service.notify import Manager, watchdog_interval
+from secmarkd.service.status import Reload, State, Status, StatusFile
+from tests.fakes.service import FakeClock, FakeJournal
+
+DRIFT = DriftDetected("element", "missing", "server_port { tcp . 80 }", "s_http", "", "repaired")
+
+# --- journal ---
+
+
+def test_the_journal_gets_sentence_id_priority_and_fields() -> None:
+    sent: list[tuple[str, dict[str, str]]] = []
+    SystemdJournal(lambda message, **fields: sent.append((message, fields)), FakeJournal()).write(DRIFT)
+    assert sent == [
+        (
+            "drift: element missing: server_port { tcp . 80 }; expected s_http",
+            {
+                "MESSAGE_ID": DRIFT.MESSAGE_ID, "PRIORITY": "4", "SYSLOG_IDENTIFIER": "secmarkd",
+                "SECMARKD_THING": "element", "SECMARKD_CHANGE": "missing", "SECMARKD_EXPECTED": "s_http",
+                "SECMARKD_OBJECT": "server_port { tcp . 80 }", "SECMARKD_ACTION": "repaired",
+            },
+        )
+    ]  # fmt: skip
+
+
+def test_a_journal_that_is_away_sends_the_line_to_stderr_and_raises_nothing() -> None:
+    def refuse(message: str, **fields: str) -> None:
+        raise ConnectionRefusedError
+
+    stream = io.StringIO()
+    SystemdJournal(refuse, Lines(stream)).write(Stopped("kept"))
+    assert stream.getvalue().startswith("secmarkd: info: stopped: ")
+
+
+def test_a_closed_stderr_loses_the_line_and_raises_nothing() -> None:
+    stream = io.StringIO()
+    stream.close()
+    Lines(stream).write(DRIFT)
+
+
+def test_outside_systemd_events_are_lines() -> None:
+    stream = io.StringIO()
+    open_journal({}, stream).write(DRIFT)
+    assert (
+        stream.getvalue() == "secmarkd: warning: drift: element missing: server_port { tcp . 80 }; expected s_http\n"
+    )
+
+
+def test_stderr_is_the_journal_where_device_and_inode_say_so(tmp_path: Path) -> None:
+    with open(tmp_path / "stderr", "w") as stream:
+        status = os.fstat(stream.fileno())
+        assert is_journal({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, stream)
+        assert not is_journal({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"}, stream)
+        assert not is_journal({}, stream)
+    without_descriptor: TextIO = io.StringIO()
+    assert not is_journal({"JOURNAL_STREAM": "1:2"}, without_descriptor)
+
+
+# --- service manager ---
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_assignments_arrive_in_one_datagram(tmp_path: Path, abstract: bool) -> None:
+    address = f"@secmarkd-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + address[1:] if abstract else address)
+        Manager.of({"NOTIFY_SOCKET": address}).notify(RELOADING="1", MONOTONIC_USEC="5")
+        assert manager.recv(100) == b"RELOADING=1\nMONOTONIC_USEC=5"
+
+
+def test_no_manager_and_a_manager_that_is_gone_are_no_errors(tmp_path: Path) -> None:
+    Manager.of({}).notify(READY="1")
+    Manager(str(tmp_path / "nobody")).notify(READY="1")
+
+
+def test_the_watchdog_counts_only_for_this_process() -> None:
+    assert watchdog_interval({"WATCHDOG_USEC": "30000000"}, 7) == 30.0
+    assert watchdog_interval({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}, 7) == 30.0
+    assert watchdog_interval({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"}, 7) is None
+    assert watchdog_interval({}, 7) is None
+
+
+# --- lock and status ---
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    with held(tmp_path / "run"):
+        assert holder(tmp_path / "run") == os.getpid()
+        with pytest.raises(AlreadyRunning) as caught:
+            Lock(tmp_path / "run").acquire()
+        assert caught.value.pid == os.getpid()
+    assert holder(tmp_path / "run") is None
+    with held(tmp_path / "run"):
+        pass
+
+
+def test_nobody_else_can_hold_the_lock_against_the_service(tmp_path: Path) -> None:
+    with held(tmp_path):
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    imports = "from pathlib import Path; from secmarkd.service.lock import Lock"
+    program = f"{imports}; Lock(Path({str(tmp_path)!r})).acquire(); print(); input()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert holder(tmp_path) == process.pid
+        process.kill()
+        process.wait()
+    assert holder(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SecmarkdError, match="cannot use") as caught:
+        Lock(tmp_path / "file").acquire()
+    assert "--runtime-dir" in caught.value.hint
+
+
+def test_the_status_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    file = StatusFile(tmp_path)
+    assert file.read() is None
+    status = Status(
+        pid=1, state=State.DRIFT, labels=3, last_drift=5.5, reload=Reload(2.5, False, 78, "bad", "", ("a", "b"))
+    )
+    file.publish(status)
+    assert file.read() == status
+    assert os.listdir(tmp_path) == ["status.json"]
+
+
+def test_a_status_file_that_cannot_be_written_is_no_error_and_a_foreign_one_is_a_sentence(tmp_path: Path) -> None:
+    StatusFile(tmp_path / "missing").publish(Status(pid=1))
+    (tmp_path / "status.json").write_text('{"state": "in sync", "reload": null, "color": "red"}')
+    with pytest.raises(SecmarkdError, match="not written by this version"):
+        StatusFile(tmp_path).read()
+
+
+def test_the_status_line_tells_how_long_ago_drift_was() -> None:
+    status = Status(pid=1, state=State.IN_SYNC, labels=1, elements=1, last_drift=1000.0)
+    assert status.line(1300.0).endswith("; last drift 5 min ago")
+    assert replace(status, last_drift=None).line(1.0).endswith("; last drift never")
+
+
+# --- the machine ---
+
+
+def test_the_environment_is_read_from_proc_and_cgroups(tmp_path: Path) -> None:
+    ports = tmp_path / "proc/sys/net/ipv4/ip_local_port_range"
+    ports.parent.mkdir(parents=True)
+    ports.write_text("1024\t65535\n")
+    (tmp_path / "cgroup/a.slice/b.service").mkdir(parents=True)
+    found = read_environment(frozenset({"a.slice/b.service", "gone"}), tmp_path / "proc", tmp_path / "cgroup")
+    assert found == Environment(ephemeral=(1024, 65535), cgroups=frozenset({"a.slice/b.service"}))
+    assert read_environment(frozenset(), tmp_path / "none") == Environment()
+    assert list(differences(Environment(cgroups=frozenset({"x"})), found)) == [
+        ("net.ipv4.ip_local_port_range", "32768-60999", "1024-65535"),
+        ("cgroup a.slice/b.service", "absent", "there"),
+        ("cgroup x", "there", "gone"),
+    ]
+
+
+def test_ports_in_use_are_those_of_both_ends(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    head = "  sl  local_address rem_address   st\n"
+    (tmp_path / "net/tcp").write_text(f"{head}   0: 0100007F:1F90 00000000:0000 0A\n")
+    (tmp_path / "net/udp6").write_text(f"{head}  9: {'0' * 32}:0035 {'0' * 32}:D431 07\n")
+    assert ports_in_use(tmp_path) == {(TCP, 8080), (TCP, 0), (UDP, 53), (UDP, 0xD431)}
+
+
+# --- the loop ---
+
+
+class Once:
+    """Work that is never due by itself."""
+
+    def __init__(self) -> None:
+        self.running, self.ticks = True, 0
+
+    def due(self) -> float:
+        return float("inf")
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+
+def test_a_storm_of_signals_is_one_call_of_each_kind_and_none_is_lost() -> None:
+    loop, work = Loop(FakeClock()), Once()
+    calls: list[str] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR2)}
+
+    def stop() -> None:
+        calls.append("stop")
+        work.running = False
+
+    try:
+        loop.on_signal((signal.SIGHUP,), lambda: calls.append("reload"))
+        loop.on_signal((signal.SIGUSR2,), stop)
+        for _ in range(2000):
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGUSR2)
+        loop.run(work)
+    finally:
+        loop.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    assert sorted(calls) == ["reload", "stop"]
+    assert work.ticks == 1
+
+
+def test_a_descriptor_that_can_be_read_wakes_the_loop() -> None:
+    loop, work = Loop(FakeClock()), Once()
+    reader, writer = os.pipe()
+
+    def ready() -> None:
+        work.running = False
+
+    loop.watch(reader, ready)
+    os.write(writer, b"x")
+    loop.run(work)
+    loop.close()
+    os.close(reader)
+    os.close(writer)
+    assert work.ticks == 1
