@@ -16,6 +16,10 @@ class SecmarkdError(Exception):
         self.hint = hint
 
 
+class UsageError(SecmarkdError):
+    """What the user typed cannot be understood; the hint shows how it is written."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One mistake in one configuration file: where it is, which key, and what would be right."""

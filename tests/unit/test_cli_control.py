@@ -286,7 +286,7 @@ def test_explain_tells_when_a_default_decides(machine: Machine) -> None:
 
 def test_explain_answers_nonsense_with_an_example(machine: Machine) -> None:
     result = machine.ctl("explain", "hello")
-    assert result.code == Exit.FAILURE
+    assert result.code == Exit.USAGE
     assert "hint: for example: secmarkctl explain in tcp" in result.err
 
 

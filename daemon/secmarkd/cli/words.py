@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from secmarkd.errors import SecmarkdError
+from secmarkd.errors import UsageError
 from secmarkd.model.address import Address, parse_address
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, WITH_PORTS, WITHOUT_PORTS
@@ -35,7 +35,7 @@ _TAKE_VALUE = ("from", "to", "on", "via", "user", "cgroup", "port")
 _IGNORED = ("packet", "a", "an", "the", "and", "->", "→", "interface", "proto", "protocol")
 
 
-class Unclear(SecmarkdError):
+class Unclear(UsageError):
     """The words do not make a packet."""
 
     def __init__(self, message: str) -> None:

@@ -32,6 +32,9 @@ _ERRNOS = (
     "EMSGSIZE", "EPROTONOSUPPORT", "EOPNOTSUPP", "EAFNOSUPPORT", "ENOBUFS", "ELOOP",
 )  # fmt: skip
 _BY_TEXT = {os.strerror(getattr(errno, name)): getattr(errno, name) for name in _ERRNOS}
+_CERTAIN = 250
+"""Elements in one command. More may not fit into one message of netlink (64 KiB), and libnftables then names an element at
+the same place of another message (seen in 1.0.6 with 10,000: it has one list of offsets for all messages)."""
 _SHOWN = 200
 """Characters of a command that an error shows."""
 _MODULES = (
@@ -56,7 +59,7 @@ class Refusal:
     command: str = ""
     """The refused command; empty where libnftables named no place."""
     thing: str = ""
-    """The map element in that command; empty for other commands."""
+    """The map element in that command; empty for other commands, and where it is not certain."""
     whole: bool = False
     """Whether all of the command was refused, rather than a name in it that does not exist."""
 
@@ -77,7 +80,8 @@ def refusal(said: str, commands: str = "") -> Refusal:
     start = place
     while start > 0 and not lines[start].startswith(("add ", "delete ", "list ")):
         start -= 1
-    thing = "" if start == place else lines[place].strip(", ")
+    named = start < place and "}" in lines[place : start + _CERTAIN + 2]
+    thing = lines[place].strip(", ") if named else ""
     return Refusal(number, reason, lines[start][:_SHOWN], thing, found["first"] == "1")
 
 

@@ -13,6 +13,7 @@ from secmarkd.errors import (
     RelabelDenied,
     SecmarkdError,
     SelinuxInactive,
+    UsageError,
 )
 
 
@@ -49,6 +50,8 @@ def exit_for(error: SecmarkdError) -> Exit:
     match error:
         case ConfigError() | ContextRejected():
             return Exit.CONFIG
+        case UsageError():
+            return Exit.USAGE
         case PermissionMissing() | RelabelDenied():
             return Exit.NOPERM
         case SelinuxInactive() | NotSupported() | CapabilityMissing():
