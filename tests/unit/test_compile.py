@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secmarkd.cli.words import parse_packet
 from secmarkd.errors import ConfigError
 from secmarkd.model.evaluate import Contradiction, evaluate
-from secmarkd.model.labels import LabelMap, Mode
+from secmarkd.model.labels import LabelMap, Mode, Rule
+from secmarkd.model.precedence import kind
 from secmarkd.ruleset.compile import compile_table
 from tests.support.interpreter import Interpreter
-from tests.support.label_maps import ENVIRONMENT, random_label_map, random_packet, without_contradictions
+from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, random_packet, without_contradictions
 
 SEEDS = st.integers(0, 2**32 - 1)
 PACKETS = 60
@@ -45,6 +47,26 @@ def test_rules_that_disagree_on_some_packet_are_refused_at_load(seed: int) -> No
     if contradicted:
         with pytest.raises(ConfigError, match="Make one of them narrower"):
             compile_table(label_map, Mode.LABEL, ENVIRONMENT)
+
+
+@given(seed=SEEDS)
+def test_packet_that_a_contradiction_shows_is_contradicted(seed: int) -> None:
+    """One at a time, and only where no more selective rule could decide first."""
+    random = Random(seed)
+    kept: list[Rule] = []
+    for rule in random_label_map(random, size=20).rules:
+        if kept and kind(rule) != kind(kept[0]):
+            continue
+        tried = LabelMap(rules=(*kept, rule), defaults=DEFAULTS)
+        try:
+            compile_table(tried, Mode.LABEL, ENVIRONMENT)
+            kept.append(rule)
+        except ConfigError as error:
+            for problem in error.problems:
+                words = problem.message.split("`")[1]
+                packet, _ = parse_packet(words.split())
+                with pytest.raises(Contradiction):
+                    evaluate(tried, packet, ENVIRONMENT)
 
 
 @given(seed=SEEDS)

@@ -209,6 +209,15 @@ def test_large_first_activation_labels_everything_in_a_short_first_transaction()
     assert nft.table == desired
 
 
+def test_element_that_nft_would_silently_keep_is_removed_by_replacing_the_table() -> None:
+    field = (Field.IPV4,)
+    wanted = Map("server_remote4_ranges", field, ObjectKind.SECMARK, True, Elements.of(8, {b"\x0a" * 8: "s_web"}))
+    last = Elements.of(8, {b"\x0a" * 8: "s_web", b"\xff" * 8: "s_web"})
+    desired = replace(ports_table(1), maps=(wanted,))
+    (transaction,) = plan(desired, replace(desired, maps=(replace(wanted, elements=last),)))
+    assert transaction == (Replace(desired),)
+
+
 def test_small_first_activation_is_one_transaction() -> None:
     assert len(plan(ports_table(LARGE_ACTIVATION), None)) == 1
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import pickle
 import select
@@ -302,8 +301,7 @@ def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
             prctl(_PR_SET_NAME, process_name.encode(), 0, 0, 0)
         with contextlib.suppress(_Ended, ConnectionError):
             while _serve_one(connection, handler):
-                # Garbage with cycles would keep the memory of a large answer until some later request.
-                gc.collect()
+                pass
 
 
 def _serve_one(connection: socket.socket, handler: Callable[[Any], object]) -> bool:

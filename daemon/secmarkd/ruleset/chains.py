@@ -8,6 +8,7 @@
 
 A lookup that hits goes to a `labelled_…` chain, which saves the label on a new connection and ends our table's part in
 the packet (`accept` in a base chain of ours only; other tables still see it). So a packet is labelled at most once a hook.
+Where the direction is known, the first chain's lookups stand in `input_original` and its like themselves.
 The lookups in brackets are for connections that conntrack first saw in their middle (model.evaluate).
 """
 
@@ -145,7 +146,7 @@ class _Builder:
             doubts.append((not_opening, Match(tcp_port, outside, negated=True), look))
             if udp:
                 doubts.append((Match(udp_port, outside, negated=True), look))
-        return ((Verdict("jump", first.chain),), *doubts, *self._defaults(hook, first.role))
+        return (*self._own(hook, first), *doubts, *self._defaults(hook, first.role))
 
     def _defaults(self, hook: _Hook, role: Role) -> tuple[Rule, ...]:
         end = Verdict("goto", hook.labelled)
@@ -159,11 +160,22 @@ class _Builder:
     def _mark(self, context: str) -> Mark:
         return Mark(self.namer.kind, self.namer.object_name(context))
 
-    def _half(self, hook: _Hook, half: _Half) -> list[Chain]:
-        """The lookups of a role. Where some ask for the process and the hook does not see it, the saved label decides."""
+    def _own(self, hook: _Hook, half: _Half) -> tuple[Rule, ...]:
+        """The lookups of a role for nearly every packet: spelt out, which costs it a fifth less than a jump to their chain
+        (20 of 120 ns, Linux 6.18), unless that chain has more than lookups."""
+        by_process, by_packet = self._lookups(hook, half)
+        return ((Verdict("jump", half.chain),),) if by_process and self.marks else (*by_process, *by_packet)
+
+    def _lookups(self, hook: _Hook, half: _Half) -> tuple[list[Rule], list[Rule]]:
+        """Those that ask for the process, and the others."""
         of_role = self.lookups[half.role]
         by_process = [each.rule(half.view, self.namer.kind, hook.labelled) for each in of_role.by_process]
         by_packet = [each.rule(half.view, self.namer.kind, hook.labelled) for each in of_role.by_packet]
+        return by_process, by_packet
+
+    def _half(self, hook: _Hook, half: _Half) -> list[Chain]:
+        """The lookups of a role. Where some ask for the process and the hook does not see it, the saved label decides."""
+        by_process, by_packet = self._lookups(hook, half)
         if not by_process or not self.marks:
             return [Chain(half.chain, (*by_process, *by_packet))]
         rest = f"{half.chain}_by_packet"

@@ -28,6 +28,9 @@ map 250 to 480 ns (measured on Linux 6.18), so ranges are spelt out as long as t
 ELEMENT_LIMIT = 1_000_000
 """More elements than this are refused: nft itself needs about 1 kB of memory for each while it loads them."""
 
+CLASH_LIMIT = 100
+"""Contradictions that are shown, each with a packet."""
+
 _HASH_ORDER = (Selector.PROTOCOL, Selector.PORT, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.USER)
 _NAME_ORDER = (Selector.USER, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.PORT, Selector.PROTOCOL)
 
@@ -41,7 +44,7 @@ def compile_table(label_map: LabelMap, mode: Mode, environment: Environment) -> 
     namer = Namer(label_map, kind)
     rules = [rule for rule in label_map.rules if rule.cgroup is None or rule.cgroup in environment.cgroups]
     largest = largest_expanded_range(rules)
-    clashes: list[Problem] = []
+    clashes: list[tuple[Clash, Group]] = []
     maps: list[Map] = []
     lookups: dict[Role, RoleLookups] = {}
     for role in Role:
@@ -49,10 +52,10 @@ def compile_table(label_map: LabelMap, mode: Mode, environment: Environment) -> 
         compiled = [_compile_group(group, role, number, largest, namer) for number, group in enumerate(of_role)]
         lookups[role] = RoleLookups(role, tuple(lookup for each in compiled for lookup in each.lookups))
         maps += [each_map for each in compiled for each_map in each.maps]
-        clashes += [describe_clash(clash, group) for each, group in zip(compiled, of_role, strict=True)
-                    for clash in each.clashes]  # fmt: skip
+        for each, group in zip(compiled, of_role, strict=True):
+            clashes += [(clash, group) for clash in each.clashes]
     if clashes:
-        raise ConfigError(sorted(set(clashes)))
+        raise ConfigError(_problems(clashes, label_map, environment))
     _refuse_too_many(maps)
     all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
     used = {str(rule.context) for rule in rules} | set(namer.default_contexts)
@@ -61,6 +64,19 @@ def compile_table(label_map: LabelMap, mode: Mode, environment: Environment) -> 
         maps=tuple(sorted(maps, key=lambda each: each.name)),
         chains=tuple(sorted(all_chains, key=lambda each: each.name)),
     )
+
+
+def _problems(clashes: list[tuple[Clash, Group]], label_map: LabelMap, environment: Environment) -> list[Problem]:
+    """One problem for each pair of places, however many packets it is about."""
+    pairs = {
+        frozenset((clash.first.origin, clash.second.origin)): (clash, group) for clash, group in reversed(clashes)
+    }
+    problems = [describe_clash(*each, label_map, environment) for each in list(pairs.values())[:CLASH_LIMIT]]
+    if len(pairs) > CLASH_LIMIT:
+        problems.append(
+            Problem(problems[0].file, 0, "", f"{len(pairs) - CLASH_LIMIT} more contradictions like these")
+        )
+    return problems
 
 
 def _object(namer: Namer, context: str, kind: ObjectKind) -> Object:

@@ -98,6 +98,8 @@ def _single_changes(desired: Table, live: Table) -> Transaction | None:
     if {each.name for each in missing} & {each.name for each in added}:
         return None
     elements = list(_element_changes(desired, live))
+    if any(isinstance(each, DeleteElements) and _keeps_last_value(each) for each in elements):
+        return None
     hashed = sum(len(each.elements) for each in elements if not each.map.interval)
     if hashed > MOST_HASH_CHANGES or sum(len(each.elements) for each in elements) - hashed > MOST_INTERVAL_CHANGES:
         return None
@@ -108,6 +110,14 @@ def _single_changes(desired: Table, live: Table) -> Transaction | None:
     if added:
         commands.append(DeleteObjects(tuple(sorted(added))))
     return tuple(commands)
+
+
+def _keeps_last_value(change: DeleteElements) -> bool:
+    """Whether nft would silently keep an element: a single last value (255.255.255.255) of an interval map with one field
+    is not deleted by 1.0.6 nor 1.1.3, exit code 0 notwithstanding."""
+    width = change.map.elements.width
+    last = b"\xff" * width
+    return change.map.interval and len(change.map.key) == 1 and any(key == last for key, _ in change.elements.items())
 
 
 def _structure(table: Table) -> Table:

@@ -2,58 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import product
+
 from secmarkd.errors import Problem
-from secmarkd.model.address import format_address
-from secmarkd.model.labels import Role
+from secmarkd.model.address import Address, format_address, parse_address
+from secmarkd.model.evaluate import Contradiction, evaluate
+from secmarkd.model.labels import Environment, LabelMap, Role
+from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, protocol_name
 from secmarkd.ruleset.kinds import Group, Selector
-from secmarkd.ruleset.resolve import Clash
+from secmarkd.ruleset.resolve import Clash, Range
 
-_EXAMPLE_REMOTE = {4: "192.0.2.1", 6: "2001:db8::1"}
-_EXAMPLE_LOCAL = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
-_EXAMPLE_PORT = 40000
+_REMOTES = {4: ("192.0.2.1", "203.0.113.77", "100.64.7.7"), 6: ("2001:db8::1", "3fff:77::7", "fd77:7::7")}
+_LOCALS = {4: ("198.51.100.1", "198.18.7.7"), 6: ("2001:db8:ffff::1", "fd99:9::9")}
+"""Examples where the rules name no address: more than one, for a more selective rule may decide for the first."""
+_PORT = 40000
+_HOOKS = {Role.SERVER: Hook.INPUT, Role.CLIENT: Hook.OUTPUT, Role.FORWARD: Hook.FORWARD}
+_WORDS = {Hook.INPUT: "in", Hook.OUTPUT: "out", Hook.FORWARD: "forward"}
 
 
-def describe_clash(clash: Clash, group: Group) -> Problem:
+def describe_clash(clash: Clash, group: Group, label_map: LabelMap, environment: Environment) -> Problem:
     """The problem at the first place, naming the second."""
     first, second = sorted((clash.first, clash.second), key=lambda rule: rule.origin)
-    packet = witness(clash, group)
+    examples = list(_packets(clash, group))
+    packet = next((each for each in examples if _contradicts(each, label_map, environment)), examples[0])
     message = (
         f"labels a packet as {first.context}, which {second.origin} labels as {second.context}; "
-        f"both match `{packet}`. Make one of them narrower, or remove it"
+        f"both match `{in_words(packet)}`. Make one of them narrower, or remove it"
     )
     return Problem(first.origin.file, first.origin.line, first.origin.key, message)
 
 
-def witness(clash: Clash, group: Group) -> str:
-    """A packet that both rules match, as `secmarkctl explain` takes it."""
+def _contradicts(packet: Packet, label_map: LabelMap, environment: Environment) -> bool:
+    try:
+        evaluate(label_map, packet, environment)
+    except Contradiction:
+        return True
+    return False
+
+
+def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
+    """Packets of the contradiction's cell that open a connection."""
     ranges = dict(zip(group.ranged, clash.ranges, strict=True))
     exact = dict(zip(group.exact, clash.exact, strict=True))
-    family = group.family or 4
-    remote = _address(ranges.get(Selector.REMOTE), family, _EXAMPLE_REMOTE)
-    local = _address(ranges.get(Selector.LOCAL), family, _EXAMPLE_LOCAL)
-    protocol = exact.get(Selector.PROTOCOL, TCP)
+    hook = _HOOKS[clash.first.role]
+    outgoing = hook is Hook.OUTPUT
+    protocol = int(exact.get(Selector.PROTOCOL, TCP))
     service = ranges[Selector.PORT][0] if Selector.PORT in ranges else None
-    outgoing = clash.first.role is Role.CLIENT
-    source, destination = (local, remote) if outgoing else (remote, local)
-    hook = {Role.SERVER: "in", Role.CLIENT: "out", Role.FORWARD: "forward"}[clash.first.role]
-    words = [hook, protocol_name(int(protocol)), "from", _with_port(source, _EXAMPLE_PORT if service else None)]
-    words += ["to", _with_port(destination, service)]
-    interface = exact.get(Selector.INTERFACE) or (group.pattern and group.pattern.replace("*", "0"))
-    if interface:
-        words += ["on", str(interface)]
-    if Selector.USER in exact:
-        words += ["user", str(exact[Selector.USER])]
-    if group.cgroup:
-        words += ["cgroup", group.cgroup]
+    interface = str(exact.get(Selector.INTERFACE) or (group.pattern or "").replace("*", "0"))
+    for family in (group.family,) if group.family else (4, 6):
+        remotes = _addresses(ranges.get(Selector.REMOTE), family, _REMOTES)
+        locals_ = _addresses(ranges.get(Selector.LOCAL), family, _LOCALS)
+        for remote, local in product(remotes, locals_):
+            yield Packet(
+                hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol == TCP,
+                source=local if outgoing else remote, destination=remote if outgoing else local,
+                source_port=_PORT if service is not None or protocol == TCP else None,
+                destination_port=service if service is not None else _PORT if protocol == TCP else None,
+                input_interface="" if outgoing else interface, output_interface=interface if outgoing else "",
+                user=int(exact[Selector.USER]) if Selector.USER in exact else None, cgroup=group.cgroup,
+            )  # fmt: skip
+
+
+def _addresses(range_: Range | None, family: int, examples: Mapping[int, tuple[str, ...]]) -> list[Address]:
+    return [Address(family, range_[0])] if range_ else [parse_address(text) for text in examples[family]]
+
+
+def in_words(packet: Packet) -> str:
+    """The packet as `secmarkctl explain` takes it."""
+    words = [_WORDS[packet.hook], protocol_name(packet.protocol)]
+    words += [
+        "from",
+        _end(packet.source, packet.source_port),
+        "to",
+        _end(packet.destination, packet.destination_port),
+    ]
+    interface = packet.input_interface or packet.output_interface
+    words += ["on", interface] if interface else []
+    words += ["user", str(packet.user)] if packet.user is not None else []
+    words += ["cgroup", packet.cgroup] if packet.cgroup else []
     return " ".join(words)
 
 
-def _address(range_: tuple[int, int] | None, family: int, example: dict[int, str]) -> str:
-    return format_address(family, range_[0]) if range_ else example[family]
-
-
-def _with_port(address: str, port: int | None) -> str:
+def _end(address: Address, port: int | None) -> str:
+    text = format_address(address.family, address.value)
     if port is None:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return text
+    return f"[{text}]:{port}" if address.family == 6 else f"{text}:{port}"

@@ -1,0 +1,173 @@
+"""What libnftables in its own process does that no contract can say: places of errors, memory, cgroups, permissions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from secmarkd.errors import Conflict
+from secmarkd.kernel.netlink_gen import Netlink
+from secmarkd.kernel.nft import LibNft
+from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.ruleset.table import Map, ObjectKind, Table
+from secmarkd.ruleset.transaction import AddElements, DeleteElements, Remove, Replace, Transaction
+from tests.support.capability import require, require_bindings
+from tests.support.namespace import Namespace
+from tests.support.tables import full_table, make_object, with_elements
+
+COUNT = ObjectKind.COUNTER
+FIELDS = (Field.PROTOCOL, Field.PORT)
+
+
+@pytest.fixture
+def nft(netns: Namespace) -> Iterator[LibNft]:
+    require_bindings()
+    with netns.enter():
+        nft = LibNft()
+        yield nft
+        nft.close()
+
+
+def large_table(count: int) -> Table:
+    """A table with `count` elements, at most 256 * 65536."""
+    keys = (number.to_bytes(3, "big") for number in range(count))
+    map_ = Map("m", FIELDS, COUNT, False, Elements.of(3, dict.fromkeys(keys, "s_a")))
+    return Table((make_object("s_a", COUNT), make_object("s_b", COUNT)), (map_,))
+
+
+def test_an_error_in_a_large_transaction_names_the_map(nft: LibNft) -> None:
+    table = large_table(10_000)  # libnftables would name some element, and a wrong one
+    nft.commit((Replace(table),))
+    map_ = table.maps[0]
+    wrong = Elements.of(3, {**dict.fromkeys(map_.elements.as_dict(), "s_a"), bytes([0, 3, 7]): "s_b"})
+    with pytest.raises(Conflict) as caught:
+        nft.commit((AddElements(map_, wrong),))
+    assert caught.value.offender == "element m"
+    assert nft.read() == table
+
+
+@pytest.mark.slow
+def test_memory_for_a_large_table_is_given_back(nft: LibNft) -> None:
+    nft.commit((Replace(Table()),))
+    small = _resident(nft.pid)
+    table = large_table(60_000)
+    nft.commit((Replace(table),))
+    assert nft.read() == table
+    assert _resident(nft.pid) < small + (5 << 20)
+    nft.commit((Remove(),))
+    assert nft.read() is None
+
+
+def _resident(pid: int | None) -> int:
+    """Bytes of memory of a process; none for one that has ended."""
+    if pid is None:
+        return 0
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+def test_a_table_with_flags_is_read_in_full(netns: Namespace, nft: LibNft) -> None:
+    table = full_table()
+    nft.commit((Replace(table),))
+    netns.nft("add table inet secmarkd { flags dormant; }\nadd set inet secmarkd f { type mark; }")
+    live = nft.read()
+    assert live is not None
+    assert (live.flags, live.objects, live.maps, live.chains) == (
+        ("dormant",),
+        table.objects,
+        table.maps,
+        table.chains,
+    )
+    assert [each.what for each in live.foreign] == ["set"]
+
+
+@pytest.mark.parametrize(
+    "transaction",
+    [
+        (Remove(),),
+        (AddElements(full_table().maps[4], full_table().maps[4].elements),),
+        (DeleteElements(full_table().maps[4], with_elements(full_table().maps[4], ((1, 1), "s_http"))),),
+    ],
+    ids=["absent table", "same elements", "failure"],
+)
+def test_what_changes_nothing_is_no_new_generation(nft: LibNft, transaction: Transaction) -> None:
+    if transaction != (Remove(),):
+        nft.commit((Replace(full_table()),))
+    with Netlink() as netlink:
+        before = netlink.generation()
+        nft.check(transaction) if transaction == (Remove(),) else _attempt(nft, transaction)
+        nft.read()
+        assert netlink.generation() == before
+
+
+def _attempt(nft: LibNft, transaction: Transaction) -> None:
+    try:
+        nft.commit(transaction)
+    except Conflict:
+        return
+
+
+def test_netlink_tells_the_flags_of_a_table(netns: Namespace) -> None:
+    with netns.enter(), Netlink() as netlink:
+        generation = netlink.generation()
+        assert netlink.table_flags("secmarkd") is None
+        netns.nft("add table inet secmarkd { flags dormant; }\nadd table inet other")
+        assert netlink.table_flags("secmarkd") == ("dormant",)
+        assert netlink.table_flags("other") == ()
+        assert netlink.generation() == generation + 1
+
+
+PRELUDE = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from secmarkd.errors import SecmarkdError
+from secmarkd.kernel.nft import LibNft
+from secmarkd.ruleset.table import *
+from secmarkd.ruleset.transaction import Replace
+nft = LibNft()
+def cgroups(*paths):
+    rules = tuple((Match(Key.CGROUP, path), Verdict("accept")) for path in paths)
+    return Table(chains=(Chain("c", rules),))
+"""
+
+
+def test_without_the_capability_the_error_says_so(netns: Namespace) -> None:
+    require_bindings()
+    program = (
+        PRELUDE + "try:\n    nft.read()\nexcept SecmarkdError as error:\n    print(type(error).__name__, error)\n"
+    )
+    dropped = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", program]
+    said = netns.run(dropped).stdout
+    assert said == "PermissionMissing nftables needs the capability CAP_NET_ADMIN\n"
+
+
+CGROUPS = r"""
+import os
+for path in ("secmarkd-test/b", "secmarkd-test/system-x\\x2dy.slice"):
+    os.makedirs("/sys/fs/cgroup/" + path)
+try:
+    table = cgroups("secmarkd-test", "secmarkd-test/b", "secmarkd-test/system-x\\x2dy.slice")
+    nft.commit((Replace(table),))
+    print(nft.read() == table)
+    os.system('nft replace rule inet secmarkd c handle 3 socket cgroupv2 level 1 \\"secmarkd-test/b\\" accept')
+    print(nft.read().chains[0].rules[1][0].text)
+    try:
+        nft.commit((Replace(cgroups("no/such")),))
+    except SecmarkdError as error:
+        print(type(error).__name__)
+finally:
+    nft.close()
+    for path in ("secmarkd-test/b", "secmarkd-test/system-x\\x2dy.slice", "secmarkd-test"):
+        os.rmdir("/sys/fs/cgroup/" + path)
+"""
+
+
+def test_cgroups_are_matched_at_the_depth_of_their_path(netns: Namespace) -> None:
+    require_bindings()
+    mounted = netns.run("mount -t cgroup2 none /sys/fs/cgroup", check=False)
+    require(mounted.returncode == 0, "needs a kernel with cgroup2")
+    script = 'mount -t cgroup2 none /sys/fs/cgroup && exec "$0" -c "$1"'
+    said = netns.run(["sh", "-c", script, sys.executable, PRELUDE + CGROUPS]).stdout.splitlines()
+    assert said == ["True", '{"level": 1, "socket cgroupv2": "secmarkd-test/b"}', "Conflict"]
