@@ -27,7 +27,7 @@ from secmarkd.ruleset.table import Object, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddObjects, Remove, Replace
 from tests.contract.nft_contract import NftContract, World
 from tests.fakes.nft import FakeNft
-from tests.support.capability import require, require_bindings
+from tests.support.capability import has_selinux, require, require_bindings
 from tests.support.namespace import Namespace
 from tests.support.tables import full_table, make_object
 
