@@ -55,12 +55,12 @@ def evaluate(label_map: LabelMap, packet: Packet, environment: Environment) -> D
     seen = views(packet, environment)
     if packet.hook is Hook.FORWARD and not _says_anything_of_forwarded(label_map, environment):
         return _default(label_map, packet, Role.FORWARD)
-    if packet.expected and packet.saved and not packet.loopback:
-        return Decision(packet.saved, None, "the label of the connection that announced this one", seen[0].role)
     for view in seen:
         decision = _decide(label_map.rules, packet, view, environment)
         if decision is not None:
             return decision
+    if packet.expected and packet.saved and not packet.loopback:
+        return Decision(packet.saved, None, "the label of the connection that announced this one", seen[0].role)
     return _default(label_map, packet, seen[0].role)
 
 

@@ -71,8 +71,8 @@ class GuardedLookup:
         """Whether it asks for the local process, which not every hook sees for every packet."""
         return self.by_user or self.cgroup is not None
 
-    def rule(self, view: View, kind: ObjectKind, hit: str) -> Rule:
-        """The lookup as a rule that goes to the chain `hit` where it finds a label."""
+    def rule(self, view: View, kind: ObjectKind, hit: Verdict) -> Rule:
+        """The lookup as a rule that ends with `hit` where it finds a label."""
         statements: list[Statement] = []
         if self.cgroup is not None:
             statements.append(Match(Key.CGROUP, self.cgroup))
@@ -83,7 +83,7 @@ class GuardedLookup:
             statements.append(Lookup(kind, keys, self.map))
         else:
             statements.append(Mark(kind, self.object))
-        return (*statements, Verdict("goto", hit))
+        return (*statements, hit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,99 @@
+"""Runs inside a namespace: `probe load FOLDER TEXT` or `probe verify FOLDER:FOLDER ROUNDS`; answers in JSON.
+
+Not in the bench's own process: what is measured there would start from a grown heap.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from secmarkd.kernel.nft import LibNft
+from secmarkd.reconcile import Action, reconcile
+from secmarkd.ruleset.encode import encode
+from secmarkd.ruleset.plan import LARGE_ACTIVATION
+from secmarkd.ruleset.table import Table
+from secmarkd.ruleset.transaction import Replace, Transaction
+from secmarkd.service.environment import ports_in_use
+from secmarkd.service.loading import ChildLoader
+
+_T = TypeVar("_T")
+
+
+class Timed:
+    """An Nft that notes how long each call took."""
+
+    def __init__(self, inner: LibNft) -> None:
+        self._inner = inner
+        self.calls: list[tuple[str, float]] = []
+
+    def read(self) -> Table | None:
+        return self._note("read", self._inner.read)
+
+    def commit(self, transaction: Transaction) -> None:
+        self._note("commit", lambda: self._inner.commit(transaction))
+
+    def check(self, transaction: Transaction) -> None:
+        self._note("check", lambda: self._inner.check(transaction))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _note(self, name: str, call: Callable[[], _T]) -> _T:
+        start = time.perf_counter()
+        try:
+            return call()
+        finally:
+            self.calls.append((name, time.perf_counter() - start))
+
+
+def load(folder: str, text: Path) -> dict[str, Any]:
+    """What the service does from its start to its first verified pass, stage by stage."""
+    start = time.perf_counter()
+    loaded = ChildLoader(folder.split(":")).load()
+    at_loaded = time.perf_counter()
+    nft = Timed(LibNft())
+    in_use = ports_in_use() if loaded.table.element_count() > LARGE_ACTIVATION else frozenset()
+    outcome = reconcile(nft, loaded.table, in_use=in_use)
+    done = time.perf_counter()
+    nft.close()
+    if outcome.action is not Action.CREATED:
+        raise SystemExit(f"{outcome.action}: {outcome.error}")
+    reads = [seconds for name, seconds in nft.calls if name == "read"]
+    commits = [seconds for name, seconds in nft.calls if name == "commit"]
+    if not text.exists():
+        text.write_text(encode((Replace(loaded.table),)))
+    return {
+        "elements": loaded.table.element_count(),
+        "load": at_loaded - start,
+        "first_read": reads[0],
+        "commit": sum(commits),
+        "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024.0,
+        "verify": done - at_loaded - reads[0] - sum(commits),
+    }
+
+
+def verify(folder: str, rounds: int) -> dict[str, Any]:
+    """Passes over a table that is as it should be."""
+    loaded = ChildLoader(folder.split(":")).load()
+    nft = LibNft()
+    reconcile(nft, loaded.table)
+    samples = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        outcome = reconcile(nft, loaded.table)
+        samples.append(time.perf_counter() - start)
+        if outcome.action is not Action.NONE:
+            raise SystemExit(f"{outcome.action}: {outcome.error}")
+    nft.close()
+    return {"elements": loaded.table.element_count(), "samples": samples}
+
+
+if __name__ == "__main__":
+    name, folder, last = sys.argv[1:]
+    json.dump(load(folder, Path(last)) if name == "load" else verify(folder, int(last)), sys.stdout)
