@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.events import count
-from secmarkd.model.labels import Mode
+from secmarkd.model.labels import Mode, Ownership
 from secmarkd.reconcile import Action, reconcile
+from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Change, Drift
 from secmarkd.ruleset.plan import plan as plan_of
@@ -37,6 +39,10 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded = _load(arguments, tools)
     with closing(tools.open_nft()) as nft:
         live = nft.read()
+    if live is not None and loaded.settings.ownership is Ownership.EXCLUSIVE:
+        live = replace(
+            live, flags=tuple(set(live.flags) - set(OWNED))
+        )  # the service's to take, and not to be seen here
     drifts = diff(loaded.table, live)
     out = Output.on(tools.out)
     if arguments.json:

@@ -128,6 +128,13 @@ def no_permission(operation: str, *, owned: bool) -> PermissionMissing:
     return PermissionMissing("nftables needs the capability CAP_NET_ADMIN", operation=operation, hint=hint)
 
 
+def no_ownership(operation: str) -> NotSupported:
+    """The flags are refused: nft before 1.1.0 cannot write `persist`, Linux before 6.9 does not know it."""
+    message = "this machine cannot keep a table for one owner"
+    hint = 'ownership = "exclusive" needs nft 1.1.0 and Linux 6.9, or later; set ownership = "shared"'
+    return NotSupported(message, operation=operation, offender=f"table {FAMILY} {NAME}", hint=hint)
+
+
 def no_nftables(operation: str, error: OSError) -> NotSupported:
     """The kernel does not answer questions to nf_tables."""
     message = f"the kernel does not answer for nftables: {error.strerror}"

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from secmarkd.errors import CapabilityMissing, KernelError, StateUnknown
+from secmarkd.errors import CapabilityMissing, KernelError, NotSupported, StateUnknown
 from secmarkd.kernel.child import Final, serve
 from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_nftables, no_permission, refusal
+from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_nftables, no_ownership, no_permission, refusal
 from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.decode_statement import with_cgroup_levels
 from secmarkd.ruleset.encode import encode
@@ -149,7 +149,11 @@ class Worker:
                     break
                 time.sleep(0.001 * 2**attempt)
         if refused is not None:
-            raise kernel_error(operation, refused, capable=_capable())
+            error = kernel_error(operation, refused, capable=_capable())
+            owning = any(isinstance(each, Replace) and each.table.flags for each in request.transaction)
+            if owning and isinstance(error, NotSupported) and refused.command.startswith("add table"):
+                raise no_ownership(operation) from error
+            raise error
         if not request.dry:
             self._keep_owner(nft, request.transaction)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from secmarkd.errors import ConfigError, Problem
-from secmarkd.model.labels import Environment, LabelMap, Mode, Role, Rule
+from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule
 from secmarkd.ruleset.chains import chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.kinds import EXACT, RANGED, Group, Selector, groups
@@ -31,11 +31,17 @@ ELEMENT_LIMIT = 1_000_000
 CLASH_LIMIT = 100
 """Contradictions that are shown, each with a packet."""
 
+OWNED = ("owner", "persist")
+"""Flags with which the kernel refuses every other writer (owner, Linux 5.12), and keeps the table when the writer ends
+(persist, Linux 6.9 and nft 1.1.0). Without `persist` a restart would leave packets unlabelled."""
+
 _HASH_ORDER = (Selector.PROTOCOL, Selector.PORT, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.USER)
 _NAME_ORDER = (Selector.USER, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.PORT, Selector.PROTOCOL)
 
 
-def compile_table(label_map: LabelMap, mode: Mode, environment: Environment) -> Table:
+def compile_table(
+    label_map: LabelMap, mode: Mode, environment: Environment, ownership: Ownership = Ownership.SHARED
+) -> Table:
     """The table that labels (or in rehearsal counts) exactly as `model.evaluate` says.
 
     Raises ConfigError, naming both places and a packet, where rules contradict each other, and where there are too many.
@@ -63,6 +69,7 @@ def compile_table(label_map: LabelMap, mode: Mode, environment: Environment) -> 
         objects=tuple(sorted(_object(namer, context, kind) for context in used)),
         maps=tuple(sorted(maps, key=lambda each: each.name)),
         chains=tuple(sorted(all_chains, key=lambda each: each.name)),
+        flags=OWNED if ownership is Ownership.EXCLUSIVE else (),
     )
 
 
