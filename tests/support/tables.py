@@ -26,7 +26,7 @@ from secmarkd.ruleset.table import (
 CONTEXTS = {
     "s_http": "system_u:object_r:http_server_packet_t:s0",
     "s_ssh": "system_u:object_r:ssh_server_packet_t:s0",
-    "s_default": "system_u:object_r:default_packet_t:s0",
+    "s_default": "system_u:object_r:server_packet_t:s0",
 }
 
 Values = int | str | tuple[int, int]
@@ -34,7 +34,7 @@ Values = int | str | tuple[int, int]
 
 def make_object(name: str, kind: ObjectKind) -> Object:
     """An object of the kind; a secmark has one of the reference policy's contexts."""
-    context = CONTEXTS.get(name, "system_u:object_r:packet_t:s0")
+    context = CONTEXTS.get(name, "system_u:object_r:client_packet_t:s0")
     return Object(name, kind, context if kind is ObjectKind.SECMARK else None)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import image
 import pytest
-from machine import Machine
+from labelling import apply, cable
+from machine import TREE, Machine
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,37 @@ def vm(machine: Machine) -> Machine:
     """The machine as it was when the tree had just been copied in: permissive, no labels, no audit news."""
     machine.restore("tree")
     return machine
+
+
+@pytest.fixture(scope="session")
+def installing(machine: Machine) -> Machine:
+    """The machine in which `make install` was run once, saved as the state `installed`; without a network."""
+    machine.restore("tree")
+    machine.run(f"make -C {TREE} install", timeout=300)
+    machine.snapshot("installed")
+    return machine
+
+
+@pytest.fixture
+def host(installing: Machine) -> Machine:
+    """The machine as it was after `make install`: the service is neither enabled nor running, and there are no labels."""
+    installing.restore("installed")
+    return installing
+
+
+@pytest.fixture(scope="session")
+def labelling(installing: Machine) -> Machine:
+    """The machine saved as the state `labelled`: enforcing, with the shipped labels, and another host `peer` on a cable."""
+    installing.restore("installed")
+    cable(installing, "", "peer", "192.0.2")
+    apply(installing)
+    installing.enforcing()
+    installing.snapshot("labelled")
+    return installing
+
+
+@pytest.fixture
+def labelled(labelling: Machine) -> Machine:
+    """Enforcing, with the shipped labels. This host is 192.0.2.1; the namespace `peer`, not labelled, is 192.0.2.2."""
+    labelling.restore("labelled")
+    return labelling

@@ -153,7 +153,7 @@ class Machine:
     # -- states
 
     def snapshot(self, name: str) -> None:
-        """Save the state under `name`; restore() goes back to it from now on. No command may be running."""
+        """Save the state under `name`, a word; restore() goes back to it from now on. No command may be running."""
         self._qemu.monitor.execute("stop")
         self._qemu.monitor.human(f"savevm {name}")
         self._qemu.monitor.execute("cont")
@@ -161,11 +161,15 @@ class Machine:
         self._saved[name] = self._modules
 
     def restore(self, name: str | None = None) -> None:
-        """Back to a saved state, by default the last one saved (the image's own is "ready"). Voids running commands."""
+        """Back to a saved state, by default the one last saved or restored. Voids running commands.
+
+        The image's own state is "ready".
+        """
+        self._state = name or self._state
         self._channel.close()
         self._qemu.monitor.execute("stop")
-        self._qemu.monitor.human(f"loadvm {name or self._state}")
-        self._modules = self._saved[name or self._state]
+        self._qemu.monitor.human(f"loadvm {self._state}")
+        self._modules = self._saved[self._state]
         self._channel = Channel(self._qemu.connect(self._qemu.agent_socket))
         self._qemu.monitor.execute("cont")
         self._hello()

@@ -1,0 +1,133 @@
+"""Programs in the machine with sockets that stay open, each in a domain, network namespace and user of its own.
+
+    server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
+    server.listen(80)
+    client.connect(80)
+    server.accept()
+    client.send("hello")
+    assert server.receive() == "hello"
+
+See guest/talker.py for what answers mean. A restore of the machine ends them, or brings back those of that state.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+from machine import TREE
+from traffic import in_domain
+
+if TYPE_CHECKING:
+    from machine import Machine
+
+PROGRAM = f"/usr/bin/python3 -B {TREE}/tests/vm/guest/talker.py"
+PATIENCE = 20.0
+"""Seconds within which what should arrive arrives, on a busy host."""
+SILENCE = 2.0
+"""Seconds after which what should not arrive counts as lost: longer than TCP's first retransmissions."""
+
+_numbers = itertools.count(1)
+
+
+class Talker:
+    """A program with sockets. `connection` is the name of the socket that a step is about."""
+
+    def __init__(self, vm: Machine, domain: str, *, netns: str = "", uid: int = 0, prefix: str = "") -> None:
+        """`netns` is a name as `ip netns` has it; `prefix` comes before the command, such as systemd-run's."""
+        self._vm = vm
+        self.domain = domain
+        self._path = f"/run/talker-{next(_numbers)}"
+        enter = inside(netns) if netns else ""
+        vm.run(f"{enter} {prefix} {in_domain(domain, f'{PROGRAM} {self._path} {uid}')}")
+
+    def _ask(self, op: str, **arguments: Any) -> str:
+        request = json.dumps({"op": op, **arguments})
+        return self._vm.run(f"nc -U -N {self._path}", timeout=60 + 2 * PATIENCE, input=request).out
+
+    def listen(self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "listener") -> int:
+        """Bind, and listen where that is TCP; the port. AssertionError when it fails."""
+        answer = self._ask("listen", name=connection, kind=kind, host=host, port=port)
+        assert answer.isdigit(), f"{self.domain} cannot listen: {answer}"
+        return int(answer)
+
+    def connect(
+        self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "it", seconds: float = PATIENCE
+    ) -> str:
+        """`ok`, `timeout`, or the name of the errno."""
+        return self._ask("connect", name=connection, kind=kind, host=host, port=port, seconds=seconds)
+
+    def accept(self, connection: str = "it", listener: str = "listener", seconds: float = PATIENCE) -> str:
+        """`ok` or `timeout`."""
+        return self._ask("accept", name=connection, listener=listener, seconds=seconds)
+
+    def send(self, text: str, connection: str = "it", *, to: tuple[str, int] | None = None) -> str:
+        """`ok` or the name of the errno; `to` for an unconnected socket."""
+        host, port = to or ("", 0)
+        return self._ask("send", name=connection, text=text, host=host, port=port)
+
+    def receive(self, connection: str = "it", seconds: float = PATIENCE) -> str:
+        """The text, `closed`, `timeout`, or the name of the errno."""
+        return self._ask("receive", name=connection, seconds=seconds)
+
+    def reply(self, text: str, connection: str = "listener") -> str:
+        """To whoever sent what this unconnected socket last received."""
+        return self._ask("reply", name=connection, text=text)
+
+    def close(self, connection: str = "it") -> None:
+        """Close a socket."""
+        self._ask("close", name=connection)
+
+    def echo(self, listener: str = "listener") -> None:
+        """Send back whatever comes, for good."""
+        self._ask("echo", name=listener)
+
+    def flood(self, port: int, host: str = "127.0.0.1", *, again: bool) -> None:
+        """Talk with an echo without pause: `again` and again in new connections, or in one."""
+        self._ask("flood", host=host, port=port, again=again)
+
+    def rounds(self) -> int:
+        """How often the flood's message came back. AssertionError when anything went wrong."""
+        return self._rounds(self._ask("rounds"))
+
+    def more(self, rounds: int) -> int:
+        """Wait for so many more; as `rounds`. AssertionError when they do not come."""
+        return self._rounds(self._ask("more", rounds=rounds, seconds=3 * PATIENCE))
+
+    def settle(self) -> int:
+        """End the flood; as `rounds`."""
+        return self._rounds(self._ask("settle"))
+
+    def _rounds(self, answer: str) -> int:
+        number, _, trouble = answer.partition(" ")
+        assert number.isdigit(), answer
+        assert not trouble, f"after {number} rounds: {trouble}"
+        return int(number)
+
+
+def open_connection(server: Talker, client: Talker, port: int, host: str = "127.0.0.1", name: str = "it") -> None:
+    """A TCP connection between the two, called `name` at both ends. AssertionError when it is refused."""
+    server.listen(port, host, connection=f"{name} listener")
+    assert client.connect(port, host, connection=name) == "ok"
+    assert server.accept(connection=name, listener=f"{name} listener") == "ok"
+
+
+def converse(first: Talker, second: Talker, name: str = "it") -> None:
+    """Each says something and the other hears it. AssertionError when not."""
+    for speaker, hearer in ((first, second), (second, first)):
+        text = f"from {speaker.domain}"
+        assert speaker.send(text, name) == "ok"
+        assert hearer.receive(name) == text
+
+
+def hang_up(first: Talker, second: Talker, name: str = "it") -> None:
+    """Both close, and `second` saw the end of `first`."""
+    first.close(name)
+    assert second.receive(name) == "closed"
+    second.close(name)
+
+
+def inside(netns: str) -> str:
+    """What a command begins with to be run in a namespace. (`ip netns exec` would hide /sys/fs/selinux.)"""
+    return f"nsenter --net=/run/netns/{netns}"

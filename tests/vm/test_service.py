@@ -1,0 +1,263 @@
+"""The installed service under the real systemd of an enforcing machine, used as administrators use it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from labelling import LABELS, SLOW, write_labels
+from machine import Completed, Machine
+from service_journal import UNIT, ServiceJournal
+from talking import Talker
+
+from secmarkd import events
+
+LIST = "nft -a list table inet secmarkd"
+"""With handles: what was made anew has new ones."""
+BROKEN = """\
+[labels.web]
+tcp = [80, 70000]
+
+[labels.mail]
+tpc = [25]
+"""
+
+
+@pytest.fixture(scope="module")
+def started(installing: Machine) -> Machine:
+    installing.restore("installed")
+    installing.enforcing()
+    installing.run("systemctl enable --now secmarkd", timeout=SLOW)
+    installing.snapshot("running")
+    return installing
+
+
+@pytest.fixture
+def vm(started: Machine) -> Machine:
+    """Enforcing, the service enabled and running with the shipped labels."""
+    started.restore("running")
+    return started
+
+
+def systemctl(vm: Machine, command: str, *, check: bool = True) -> Completed:
+    return vm.run(f"systemctl {command} secmarkd", timeout=SLOW, check=check)
+
+
+def shown(vm: Machine, name: str) -> str:
+    return vm.run(f"systemctl show -P {name} secmarkd").out.strip()
+
+
+def reload(vm: Machine, labels: str, settings: str | None = None) -> None:
+    write_labels(vm, labels, settings=settings)
+    systemctl(vm, "reload")
+
+
+class TestStart:
+    def test_is_told_by_systemd_and_the_journal(self, vm: Machine) -> None:
+        journal = ServiceJournal(vm, all=True)
+        assert shown(vm, "ActiveState") == "active"
+        assert shown(vm, "UnitFileState") == "enabled"
+        assert re.fullmatch(r"in sync: \d+ labels, \d+ elements; last drift never", shown(vm, "StatusText"))
+        assert len(journal.messages(events.Started)) == 1
+        (ready,) = journal.entries(events.Ready)
+        assert ready["_SYSTEMD_UNIT"] == UNIT
+        assert ready["SECMARKD_MODE"] == "label"
+        assert "in sync" in journal.text()
+
+    def test_is_watched_over(self, vm: Machine) -> None:
+        assert shown(vm, "WatchdogUSec") == "1min"
+        assert int(shown(vm, "WatchdogTimestampMonotonic")) > 0
+
+    def test_labels_packets(self, vm: Machine) -> None:
+        Talker(vm, "unconfined_t").listen(22)
+        assert Talker(vm, "smd_client_t").connect(22) == "ECONNREFUSED"
+        assert {each.target for each in vm.denials()} == {"ssh_client_packet_t"}
+
+    def test_the_unit_is_one_that_systemd_finds_no_fault_with(self, vm: Machine) -> None:
+        done = vm.run(f"systemd-analyze verify --man=no {UNIT}", check=False)
+        assert (done.rc, done.err) == (0, "")
+
+    def test_without_labels_in_etc_is_refused_when_they_are_wrong(self, host: Machine) -> None:
+        journal = ServiceJournal(host)
+        write_labels(host, BROKEN)
+        assert systemctl(host, "start", check=False).rc == 1
+        assert shown(host, "ExecMainStatus") == "78"
+        assert shown(host, "NRestarts") == "0"
+        assert f"{LABELS}:2: " in journal.text()
+        assert len(journal.messages(events.StartFailed)) == 1
+        assert "secmark" not in host.run("nft list ruleset").out
+
+
+class TestReload:
+    def test_takes_what_was_edited(self, vm: Machine) -> None:
+        journal = ServiceJournal(vm)
+        reload(vm, '[labels.myauth]\ntype = "myauth_packet_t"\nrole = "server"\ntcp = [9999]\n')
+        assert "tcp . 9999" in vm.run(LIST).out
+        assert len(journal.messages(events.Reloaded)) == 1
+        assert vm.run("secmarkctl plan", timeout=SLOW).rc == 0
+
+    def test_with_mistakes_is_rejected_whole(self, vm: Machine) -> None:
+        journal, before, pid = ServiceJournal(vm), vm.run(LIST).out, shown(vm, "MainPID")
+        write_labels(vm, BROKEN)
+        assert systemctl(vm, "reload", check=False).rc == 1
+        assert vm.run(LIST).out == before
+        assert shown(vm, "MainPID") == pid
+        assert shown(vm, "ActiveState") == "active"
+        assert f"last reload rejected: {LABELS}:2: " in shown(vm, "StatusText")
+        text = journal.text()
+        assert re.search(rf"{LABELS}:2: .*70000", text)
+        assert re.search(rf"{LABELS}:5: .*tpc.*tcp", text)
+        assert len(journal.messages(events.ConfigurationProblem)) == 2
+        assert len(journal.messages(events.ReloadRejected)) == 1
+
+        reload(vm, "")
+        assert vm.run(LIST).out == before
+        assert "rejected" not in shown(vm, "StatusText")
+
+    def test_with_a_context_that_the_policy_does_not_know_is_rejected_whole(self, vm: Machine) -> None:
+        journal, before = ServiceJournal(vm), vm.run(LIST).out
+        write_labels(vm, '[labels.strange]\ntype = "no_such_packet_t"\ntcp = [9999]\n')
+        done = systemctl(vm, "reload", check=False)
+        assert done.rc == 1
+        assert vm.run(LIST).out == before
+        (rejected,) = journal.entries(events.LabelRejected)
+        assert "no_such_packet_t" in rejected["MESSAGE"]
+        assert f"{LABELS}:3: labels.strange" in rejected["MESSAGE"]
+
+
+class TestDrift:
+    def test_is_told_and_repaired(self, vm: Machine) -> None:
+        journal = ServiceJournal(vm)
+        vm.run("nft delete element inet secmarkd server_port '{ tcp . 22 }'")
+        systemctl(vm, "kill --kill-whom=main -s USR1")
+        journal.wait(events.DriftRepaired)
+        (drift,) = journal.entries(events.DriftDetected)
+        assert drift["SECMARKD_CHANGE"] == "missing"
+        assert "22" in drift["SECMARKD_OBJECT"]
+        assert "ssh_server_packet_t" in drift["SECMARKD_EXPECTED"]
+        assert drift["PRIORITY"] == "4"
+        assert "drift: element missing: " in journal.text()
+        assert "tcp . 22 :" in vm.run(LIST).out
+        assert "last drift less than two minutes ago" in shown(vm, "StatusText")
+
+    def test_is_explained_by_the_catalogue(self, vm: Machine) -> None:
+        journal = ServiceJournal(vm)
+        vm.run("nft add rule inet secmarkd input accept")
+        systemctl(vm, "kill --kill-whom=main -s USR1")
+        journal.wait(events.DriftRepaired)
+        text = journal.text("-x")
+        assert "░░ Subject: A packet label in the kernel is not as configured" in text
+        assert "░░ Subject: Packet labels were repaired" in text
+        assert "░░ Defined-By: secmarkd" in text
+
+    def test_is_found_by_itself_after_resync(self, vm: Machine) -> None:
+        reload(vm, "", 'resync = "1s"\n')
+        journal = ServiceJournal(vm)
+        vm.run("nft delete table inet secmarkd")
+        journal.wait(events.DriftRepaired)
+        assert "tcp . 22 :" in vm.run(LIST).out
+
+    def test_is_only_told_when_that_is_asked_for(self, vm: Machine) -> None:
+        reload(vm, "", 'on_drift = "report"\n')
+        journal = ServiceJournal(vm)
+        vm.run("nft flush map inet secmarkd server_port")
+        systemctl(vm, "kill --kill-whom=main -s USR1")
+        journal.wait(events.DriftFlood)
+        assert "tcp . 22 :" not in vm.run("nft list map inet secmarkd server_port").out
+        assert vm.run("secmarkctl status", check=False).rc == 3
+        assert shown(vm, "StatusText").startswith("drift: ")
+
+
+class TestCgroup:
+    def test_that_comes_later_is_followed(self, vm: Machine) -> None:
+        label = '[labels.unit]\ntype = "myauth_packet_t"\nrole = "client"\ncgroup = ["system.slice/later.scope"]\n'
+        journal = ServiceJournal(vm)
+        reload(vm, label)
+        assert len(journal.messages(events.CgroupAbsent)) == 1
+        assert "later.scope" not in vm.run(LIST).out
+        Talker(vm, "unconfined_t", prefix="systemd-run --quiet --scope --unit=later")
+        systemctl(vm, "kill --kill-whom=main -s USR1")
+        journal.wait(events.LabelsReplaced)
+        assert "later.scope" in journal.messages(events.EnvironmentChanged)[0]
+        assert "later.scope" in vm.run(LIST).out
+        assert journal.messages(events.DriftDetected) == []
+
+
+class TestStop:
+    def test_keeps_the_labels(self, vm: Machine) -> None:
+        journal, before = ServiceJournal(vm), vm.run(LIST).out
+        systemctl(vm, "stop")
+        assert vm.run(LIST).out == before
+        assert journal.entries(events.Stopped)[0]["SECMARKD_LABELS"] == "kept"
+        assert shown(vm, "Result") == "success"
+
+    def test_takes_them_out_when_that_is_asked_for(self, vm: Machine) -> None:
+        reload(vm, "", 'on_stop = "remove"\n')
+        journal = ServiceJournal(vm)
+        systemctl(vm, "stop")
+        assert vm.run("nft list ruleset").out == ""
+        assert journal.entries(events.Stopped)[0]["SECMARKD_LABELS"] == "removed"
+
+
+class TestRestart:
+    def test_keeps_the_very_same_labels(self, vm: Machine) -> None:
+        journal, before = ServiceJournal(vm), vm.run(LIST).out
+        systemctl(vm, "restart")
+        assert vm.run(LIST).out == before
+        assert len(journal.messages(events.Ready)) == 1
+        assert journal.messages(events.LabelsCreated) + journal.messages(events.LabelsReplaced) == []
+
+    def test_after_a_crash_adopts_the_labels(self, vm: Machine) -> None:
+        journal, before = ServiceJournal(vm), vm.run(LIST).out
+        systemctl(vm, "kill --kill-whom=main -s KILL")
+        journal.wait(events.Ready)
+        assert vm.run(LIST).out == before
+        assert shown(vm, "NRestarts") == "1"
+
+    def test_follows_when_the_service_hangs(self, vm: Machine) -> None:
+        vm.put("[Service]\nWatchdogSec=4\n", "/run/systemd/system/secmarkd.service.d/soon.conf")
+        vm.run("systemctl daemon-reload")
+        systemctl(vm, "restart")
+        journal, before = ServiceJournal(vm), vm.run(LIST).out
+        systemctl(vm, "kill --kill-whom=main -s STOP")
+        journal.wait(events.Ready)
+        assert vm.run(LIST).out == before
+        assert shown(vm, "NRestarts") == "1"
+
+
+class TestCommandLine:
+    def test_beside_the_running_service(self, vm: Machine) -> None:
+        words = "in tcp from 192.0.2.7 to 198.51.100.7:22 on eth0"
+        lines = ("check", "plan", "status", "status --json", "show", f"explain {words}", "apply", "clear")
+        running = [vm.start(f"secmarkctl {line}") for line in lines]
+        check, plan, status, status_json, show, explain, apply, clear = (
+            each.wait(SLOW, check=False) for each in running
+        )
+        assert check.out.startswith("no mistakes: mode label, ")
+        assert "nothing to do" in plan.out
+        assert "in sync: " in status.out
+        assert json.loads(status_json.out)["running"] is True
+        assert "system_u:object_r:ssh_server_packet_t:s0" in show.out
+        assert "label   system_u:object_r:ssh_server_packet_t:s0" in explain.out
+        assert [each.rc for each in (check, plan, status, status_json, show, explain)] == [0] * 6
+        for changing in (apply, clear):
+            assert changing.rc == 1
+            assert "the service is running" in changing.err
+
+    def test_without_the_service(self, host: Machine) -> None:
+        host.enforcing()
+        planned = host.run("secmarkctl plan", timeout=SLOW, check=False)
+        assert planned.rc == 3
+        assert "would be put right" in planned.out
+        assert host.run("secmarkctl apply", timeout=SLOW).out.startswith("created: ")
+        host.run("nft delete element inet secmarkd server_port '{ tcp . 22 }'")
+        assert "repaired: 1 difference" in host.run("secmarkctl apply", timeout=SLOW).out
+        status = host.run("secmarkctl status", check=False)
+        assert (status.rc, "not running" in status.out) == (1, True)
+        assert "removed" in host.run("secmarkctl clear", timeout=SLOW).out
+        assert host.run("nft list ruleset").out == ""
+
+    def test_shows_a_ruleset_that_nft_takes(self, host: Machine) -> None:
+        host.run("nft -f -", input=host.run("secmarkctl show --nft", timeout=SLOW).out)
+        assert "nothing to do" in host.run("secmarkctl plan", timeout=SLOW).out
