@@ -60,6 +60,36 @@ class News:
     """Whether events were dropped, so that anything may have happened."""
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who committed a transaction, as far as it can be said. Texts are printable and on one line."""
+
+    comm: str
+    """The thread's name, from the kernel's event."""
+    pid: int | None = None
+    """The process; None where it cannot be named, because the kernel counts in another PID namespace than ours."""
+    exe: str = ""
+    """Its program, and what follows: empty or None where the process was gone, or its /proc was not to be read."""
+    command: str = ""
+    """The command line, shortened."""
+    unit: str = ""
+    """The systemd unit or the container, such as `cron.service` or `container docker-0123456789ab`."""
+    uid: int | None = None
+    user: str = ""
+    """The name of `uid`, where /etc/passwd has it."""
+    loginuid: int | None = None
+    """Who logged in, whatever user they became since; None for what no login started."""
+    login: str = ""
+    """The name of `loginuid`."""
+
+
+class Writers(Protocol):
+    """Where to learn who a committing thread is."""
+
+    def identify(self, committed: Committed) -> Writer:
+        """Who it is, looked up at once: most such processes end within milliseconds. Never raises."""
+
+
 class ChangeEvents(Protocol):
     """The kernel's events of committed transactions, from the moment when this was opened."""
 
