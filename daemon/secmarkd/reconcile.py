@@ -76,7 +76,16 @@ def reconcile(nft: Nft, desired: Table, on_drift: OnDrift = OnDrift.REPAIR, in_u
             return Outcome(Action.NONE, generation=generation)
         if on_drift is OnDrift.REPORT:
             return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
-        replaced, written = _apply(nft, desired, plan(desired, live, in_use))
+        replaced, written, conflict = _apply(nft, plan(desired, live, in_use))
+        if conflict is not None:
+            # Someone changed the table between our read and our write, so that single changes no longer fit; the whole
+            # table always does. What they changed is read first: it would be undone without a word otherwise.
+            live = nft.read()
+            drifts += tuple(each for each in diff(desired, live) if each not in drifts)
+            replaced, more, conflict = _apply(nft, ((Replace(desired),),))
+            written |= more
+            if conflict is not None:
+                raise conflict
         before, generation = generation, nft.generation()
         remaining = diff(desired, nft.read())
         if remaining:
@@ -89,25 +98,21 @@ def reconcile(nft: Nft, desired: Table, on_drift: OnDrift = OnDrift.REPAIR, in_u
     return Outcome(action, drifts, generation=generation, written=written)
 
 
-def _apply(nft: Nft, desired: Table, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int]]:
-    """Commit in order; whether the table was replaced, and the generations that are surely ours. A lost answer is no
-    failure: the read that follows tells.
+def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int], Conflict | None]:
+    """Commit in order, up to a conflict; whether the table was replaced, and the generations that are surely ours.
 
-    Where someone changed the table between our read and our write, single changes no longer fit (Conflict): the whole
-    table always does.
+    A lost answer is no failure: the read that follows tells.
     """
     replaced, written = False, frozenset[int]()
     for transaction in transactions:
-        replaced = replaced or any(isinstance(command, Replace) for command in transaction)
         try:
             written |= _commit(nft, transaction)
         except WorkerFailed:
-            continue
-        except Conflict:
-            if replaced:
-                raise
-            return True, written | _commit(nft, (Replace(desired),))
-    return replaced, written
+            pass
+        except Conflict as conflict:
+            return replaced, written, conflict
+        replaced = replaced or any(isinstance(command, Replace) for command in transaction)
+    return replaced, written, None
 
 
 def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:

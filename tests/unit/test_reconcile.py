@@ -233,6 +233,20 @@ def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_fa
     assert outcome.action is Action.FAILED
 
 
+def test_what_someone_changed_between_read_and_write_is_told_as_well() -> None:
+    class Raced(FakeNft):
+        def commit(self, transaction: Transaction) -> None:
+            if not self.commits and not any(isinstance(each, Replace) for each in transaction):
+                self.change(without_rules)
+                raise Conflict("exists", operation="commit")
+            super().commit(transaction)
+
+    nft = Raced(without_element(ports_table(3)))
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.REPLACED
+    assert {drift.thing for drift in outcome.drifts} == {Thing.ELEMENT, Thing.RULE}
+
+
 def test_large_first_activation_labels_everything_in_a_short_first_transaction() -> None:
     desired = ports_table(5000)
     first, second = plan(desired, None, frozenset({(6, 22), (17, 22)}))

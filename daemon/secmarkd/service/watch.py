@@ -1,0 +1,102 @@
+"""What is known of the ruleset without reading it: the generation verified last, and who has committed since.
+
+A commit whose generation is not newer than the verified one has been seen by the pass that verified, whoever made it: that
+is how the service's own commits are recognised, and nothing else is needed for it. A commit that did not touch our table
+moves the verified generation along. Everything else is a reason to verify, and its author is looked up at once.
+"""
+
+from __future__ import annotations
+
+from secmarkd.errors import KernelError
+from secmarkd.kernel.nft_worker import PROCESS_NAME
+from secmarkd.ports import ChangeEvents, Committed, News, Nft, Writer, Writers
+from secmarkd.reconcile import Action, Outcome
+from secmarkd.ruleset.generation import newer, successor
+from secmarkd.service.blame import NOBODY, Blame
+
+MOST_SUSPECTS = 32
+"""Commits between two passes whose authors are looked up; under a storm of them, the rest is counted."""
+
+
+class Watch:
+    """Listens between passes, and knows afterwards whom to name for what a pass found."""
+
+    def __init__(self, events: ChangeEvents, writers: Writers) -> None:
+        self._events = events
+        self._writers = writers
+        self._verified: int | None = None
+        self._touched = False
+        """Whether our table may have been touched by a commit that no pass has seen. What was told before a pass began is
+        seen by it; what is told while it runs may be its own doing or that of a commit whose number has yet to come."""
+        self._lost = False
+        self._suspects: list[tuple[int, Writer]] = []
+        self._uncounted = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether something happened that no pass has seen."""
+        return bool(self._suspects) or self._lost
+
+    def notice(self) -> bool:
+        """Take the news; whether there is a reason to verify."""
+        self._hear(self._events.take(), frozenset())
+        return self.pending
+
+    def unchanged(self, nft: Nft) -> bool:
+        """Whether the table is surely as it was verified; in microseconds. False too when nobody can say."""
+        self.notice()
+        if self._verified is None or self.pending:
+            return False
+        try:
+            return nft.generation() == self._verified and nft.exists()
+        except KernelError:
+            return False
+
+    def begin(self) -> None:
+        """A pass begins: it will see whatever has been told up to now."""
+        self.notice()
+        self._touched = self._lost = False
+
+    def concluded(self, outcome: Outcome) -> Blame:
+        """A pass has ended; those who may have caused what it found."""
+        self._verified = outcome.generation if outcome.in_sync or outcome.action is Action.REPORTED else None
+        # While a pass runs, our own commits are told as well. Those that fell together with another's are known by name
+        # only: good enough to not name ourselves, and nothing else depends on it.
+        self._hear(self._events.take(), outcome.written, own_name=PROCESS_NAME)
+        seen = outcome.generation
+        if seen is None:
+            return self._blame(self._suspects)
+        blame = self._blame([each for each in self._suspects if not newer(each[0], seen)])
+        self._suspects = [each for each in self._suspects if newer(each[0], seen)]
+        self._uncounted = 0
+        return blame
+
+    def _hear(self, news: News, own: frozenset[int], own_name: str = "") -> None:
+        self._touched = self._touched or news.ours
+        self._lost = self._lost or news.lost
+        for each in news.committed:
+            if each.generation in own or (own_name and each.comm == own_name):
+                continue
+            if not self._touched:
+                self._follow(each)
+            elif own_name or self._verified is None or newer(each.generation, self._verified):
+                self._suspect(each)
+
+    def _follow(self, committed: Committed) -> None:
+        """Past a commit that left our table alone; not past a gap, which may hide anything."""
+        if self._verified is not None and committed.generation == successor(self._verified):
+            self._verified = committed.generation
+
+    def _suspect(self, committed: Committed) -> None:
+        if len(self._suspects) < MOST_SUSPECTS:
+            self._suspects.append((committed.generation, self._writers.identify(committed)))
+        else:
+            self._uncounted += 1
+            # The last one stands for all that come after it: what is newer than a pass stays a reason for another.
+            self._suspects[-1] = (committed.generation, self._suspects[-1][1])
+
+    def _blame(self, suspects: list[tuple[int, Writer]]) -> Blame:
+        blame = NOBODY
+        for _, writer in suspects:
+            blame = blame.with_writer(writer)
+        return blame.limited(self._uncounted)
