@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from secmarkd.kernel.processes import counts_as_kernel
 from secmarkd.service.exits import Exit
-from tests.support.capability import require_bindings
+from tests.support.capability import require, require_bindings
 from tests.support.namespace import Namespace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,10 +47,11 @@ class RealService:
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.root / "run")]
         return [sys.executable, "-m", f"secmarkd.cli.{module}", *words, *folders]
 
-    def start(self, **environment: str) -> None:
+    def start(self, *prefix: str, **environment: str) -> None:
+        """Start it; `prefix` is a command that runs it, such as setpriv."""
         base = {**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon"), "NOTIFY_SOCKET": str(self.root / "notify")}
         with open(self.log, "ab") as log:
-            command = self.namespace.argv(self.command("service"))
+            command = self.namespace.argv([*prefix, *self.command("service")])
             self.process = subprocess.Popen(command, stderr=log, env={**base, **environment})
 
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -198,6 +201,48 @@ def test_a_table_that_another_process_took_is_said_to_be_and_comes_back_when_it_
         owner.stdin.close()
     service.await_line("notice: recovered")
     assert service.table() == before
+
+
+@contextmanager
+def living_writer(namespace: Namespace, command: str) -> Iterator[int]:
+    """An nft that has run a command and lives on."""
+    with namespace.popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(f"{command}\n")
+        writer.stdin.flush()
+        yield writer.pid
+        writer.stdin.close()
+
+
+DELETE = "delete element inet secmarkd server_port { tcp . 80 }"
+
+
+def test_a_living_author_is_described(service: RealService) -> None:
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
+    service.start()
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE) as pid:
+        said = service.await_line("notice: repaired")
+    assert re.search(rf"drift: element missing: .*; by nft \(process {pid}, /usr/s?bin/nft, user root", said)
+
+
+def test_with_the_capability_that_the_unit_leaves_the_author_is_described_but_for_its_program(
+    service: RealService,
+) -> None:
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
+    service.start("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE) as pid:
+        said = service.await_line("notice: repaired")
+    assert re.search(rf"; by nft \(process {pid}, user root", said)
+
+
+def test_inside_another_pid_namespace_nobody_is_blamed_by_number(service: RealService) -> None:
+    service.start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE):
+        said = service.await_line("notice: repaired")
+    assert "; by nft (process unknown from inside this PID namespace)" in said
 
 
 def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service: RealService) -> None:

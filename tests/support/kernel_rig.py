@@ -1,4 +1,4 @@
-"""A service over the real kernel, with a clock that a test sets and a journal that it reads: no waiting, no process of its own."""
+"""A service over the real kernel, in the process of a test, with a clock that the test sets and a journal that it reads."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PATIENCE = 10.0
 class KernelRig:
     """Make it in the namespace (`with namespace.enter()`), and stay there."""
 
-    def __init__(self, namespace: Namespace, loaded: Loaded) -> None:
+    def __init__(self, namespace: Namespace, loaded: Loaded, nft: LibNft | None = None) -> None:
         self.namespace = namespace
         self.loaded = loaded
-        self.nft = LibNft()
+        self.nft = nft or LibNft()
         self.events = NetlinkEvents()
         self.clock = FakeClock()
         self.journal = FakeJournal()

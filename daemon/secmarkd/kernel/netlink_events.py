@@ -124,7 +124,7 @@ def _datagrams(link: socket.socket) -> Iterator[bytes | None]:
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno != errno.ENOBUFS:
+            if error.errno not in (errno.ENOBUFS, errno.ENOMEM):
                 raise
             yield None
             continue
