@@ -9,10 +9,15 @@ from dataclasses import replace
 from secmarkd.errors import StateUnknown
 from secmarkd.events import DriftDetected, DriftGone, DriftRepaired, FightDetected, FightEnded, Priority
 from secmarkd.ports import Writer
+from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.table import Table
 from secmarkd.service.fight import LONGEST
 from secmarkd.service.status import State
+from secmarkd.service.watch import Watch
+from tests.fakes.changes import FakeChanges
+from tests.fakes.nft import FakeNft
+from tests.fakes.writers import FakeWriters
 from tests.support.service_rig import OnDrift, Rig, configuration
 
 DESIRED = configuration(80, 443).table
@@ -72,8 +77,10 @@ def test_changes_of_other_tables_cost_no_reading_no_question_and_no_line() -> No
     reads = rig.nft.reads
     rig.service.ask_verify()
     rig.run(0)  # a pass that changed nothing: from here on nothing of ours is on its way
-    repeat(rig, 1000, 1.0, rig.nft.change_elsewhere)
+    repeat(rig, 1000, 0.1, rig.nft.change_elsewhere)
     assert rig.nft.reads == reads + 1
+    rig.run(300)
+    assert rig.nft.reads == reads + 2  # the periodic verification, which trusts no event
     assert rig.writers.asked == []
     assert rig.journal.take() == []
 
@@ -95,6 +102,19 @@ def test_the_number_of_the_commit_may_come_after_what_it_changed() -> None:
     rig.service.changed()
     rig.events.waiting.append(late)
     rig.hear()
+    assert rig.nft.table == DESIRED
+
+
+def test_a_change_told_as_one_of_another_table_is_found_by_the_periodic_verification() -> None:
+    rig = Rig().started()
+    rig.service.ask_verify()
+    rig.run(0)
+    rig.drop_element()
+    rig.events.take()
+    rig.nft.change_elsewhere()
+    rig.hear()
+    assert rig.nft.table != DESIRED
+    rig.run(300)
     assert rig.nft.table == DESIRED
 
 
@@ -148,6 +168,24 @@ def test_a_change_during_the_pass_leads_to_another_pass() -> None:
     assert "ansible" in " ".join(str(event) for event in events)
     assert "secmarkd-nft" not in " ".join(str(event) for event in events)
     assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_process_that_calls_itself_by_our_name_is_not_taken_for_us() -> None:
+    rig = Rig().started()
+    rig.nft.change(emptied, (300, "secmarkd-nft"))
+    rig.hear()
+    assert rig.nft.table == DESIRED
+    assert "by secmarkd-nft (process 300)" in str(rig.journal.take()[0])
+
+
+def test_nor_is_it_while_a_pass_ends() -> None:
+    nft = FakeNft(DESIRED)
+    watch = Watch(FakeChanges(nft), FakeWriters())
+    watch.begin()
+    read_at = nft.number
+    nft.change(emptied, (300, "secmarkd-nft"))
+    assert watch.concluded(Outcome(Action.NONE, generation=read_at)).text == ""
+    assert watch.pending
 
 
 def test_several_writers_are_named() -> None:

@@ -1,8 +1,9 @@
 """What is known of the ruleset without reading it: the generation verified last, and who has committed since.
 
 A commit whose generation is not newer than the verified one has been seen by the pass that verified, whoever made it: that
-is how the service's own commits are recognised, and nothing else is needed for it. A commit that did not touch our table
-moves the verified generation along. Everything else is a reason to verify, and its author is looked up at once.
+is how the service's own commits are recognised, and nothing else is needed for it. A commit that did not touch our table is
+no reason to do anything now; but it moves the generation, so that the next periodic verification reads the table and need
+not trust the kernel's events to be complete. Everything else is a reason to verify, and its author is looked up at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from secmarkd.errors import KernelError
 from secmarkd.kernel.nft_worker import PROCESS_NAME
 from secmarkd.ports import ChangeEvents, Committed, News, Nft, Writer, Writers
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.ruleset.generation import newer, successor
+from secmarkd.ruleset.generation import newer
 from secmarkd.service.blame import NOBODY, Blame
 
 MOST_SUSPECTS = 32
@@ -39,7 +40,12 @@ class Watch:
 
     def notice(self) -> bool:
         """Take the news; whether there is a reason to verify."""
-        self._hear(self._events.take(), frozenset())
+        news = self._events.take()
+        self._note(news)
+        if self._touched:
+            for each in news.committed:
+                if self._verified is None or newer(each.generation, self._verified):
+                    self._suspect(each)
         return self.pending
 
     def unchanged(self, nft: Nft) -> bool:
@@ -59,11 +65,21 @@ class Watch:
 
     def concluded(self, outcome: Outcome) -> Blame:
         """A pass has ended; those who may have caused what it found."""
-        self._verified = outcome.generation if outcome.in_sync or outcome.action is Action.REPORTED else None
-        # While a pass runs, our own commits are told as well. Those that fell together with another's are known by name
-        # only: good enough to not name ourselves, and nothing else depends on it.
-        self._hear(self._events.take(), outcome.written, own_name=PROCESS_NAME)
         seen = outcome.generation
+        self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
+
+        def made_by_us(each: Committed) -> bool:
+            # Those of our commits that fell together with another's are known by name only: good enough not to name
+            # ourselves for what the pass has seen anyway, and for nothing else.
+            late = seen is not None and newer(each.generation, seen)
+            return each.generation in outcome.written or (each.comm == PROCESS_NAME and not late)
+
+        news = self._events.take()
+        self._note(news)
+        if self._touched:
+            for each in news.committed:
+                if not made_by_us(each):
+                    self._suspect(each)
         if seen is None:
             return self._blame(self._suspects)
         blame = self._blame([each for each in self._suspects if not newer(each[0], seen)])
@@ -71,21 +87,9 @@ class Watch:
         self._uncounted = 0
         return blame
 
-    def _hear(self, news: News, own: frozenset[int], own_name: str = "") -> None:
+    def _note(self, news: News) -> None:
         self._touched = self._touched or news.ours
         self._lost = self._lost or news.lost
-        for each in news.committed:
-            if each.generation in own or (own_name and each.comm == own_name):
-                continue
-            if not self._touched:
-                self._follow(each)
-            elif own_name or self._verified is None or newer(each.generation, self._verified):
-                self._suspect(each)
-
-    def _follow(self, committed: Committed) -> None:
-        """Past a commit that left our table alone; not past a gap, which may hide anything."""
-        if self._verified is not None and committed.generation == successor(self._verified):
-            self._verified = committed.generation
 
     def _suspect(self, committed: Committed) -> None:
         if len(self._suspects) < MOST_SUSPECTS:
