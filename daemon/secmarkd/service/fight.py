@@ -28,6 +28,8 @@ class Fight:
         self._journal = journal
         self._clock = clock
         self._since = self._last = 0.0
+        self._named = NOBODY
+        """Who was last known to have made one of the changes in a row: not every pass can tell."""
         self.repairs = 0
         """In a row."""
         self.opponent: Blame | None = None
@@ -59,14 +61,15 @@ class Fight:
         if not self.on and now >= self._calm_at():
             self.repairs = 0
         if not self.repairs:
-            self._since = now
+            self._since, self._named = now, NOBODY
         self.repairs += 1
         self._last = now
+        self._named = blame if blame != NOBODY else self._named
         if self.on:
-            self.opponent = blame if blame != NOBODY else self.opponent
+            self.opponent = self._named
         elif repaired and self.repairs >= IN_A_ROW:
-            self.opponent = blame
-            self._journal.write(FightDetected(self.repairs, now - self._since, LONGEST, **blame.fields()))
+            self.opponent = self._named
+            self._journal.write(FightDetected(self.repairs, now - self._since, LONGEST, **self._named.fields()))
 
     def due(self) -> float:
         """When `ended` will be true; infinity where there is no fight."""
