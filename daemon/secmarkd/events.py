@@ -43,6 +43,21 @@ class Event:
         return {name: value for name, value in values.items() if value}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributed:
+    """What events about others' doings share: who it was, as far as is known; several values with commas between."""
+
+    by: str = ""
+    """For the sentence; all are empty where the change was not seen as it happened."""
+    by_pid: str = ""
+    by_comm: str = ""
+    by_exe: str = ""
+    by_command: str = ""
+    by_unit: str = ""
+    by_uid: str = ""
+    by_loginuid: str = ""
+
+
 def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
@@ -273,7 +288,7 @@ class CgroupAbsent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DriftDetected(Event):
+class DriftDetected(Attributed, Event):
     """One thing in the kernel is not as configured."""
 
     MESSAGE_ID: ClassVar[str] = "f475b72de6f4478c8782a3837c769ec2"
@@ -284,7 +299,7 @@ class DriftDetected(Event):
     expected: str
     found: str
     action: str
-    """`repaired`, `replaced`, `reported` or `failed`."""
+    """`created`, `repaired`, `replaced`, `reported`, `contested` or `failed`."""
 
     def __str__(self) -> str:
         parts = [f"drift: {self.thing} {self.change}: {self.object}"]
@@ -292,11 +307,11 @@ class DriftDetected(Event):
             parts.append(f"expected {self.expected}")
         if self.found:
             parts.append(f"found {self.found}")
-        return "; ".join(parts)
+        return with_author("; ".join(parts), self.by)
 
 
 @dataclass(frozen=True, slots=True)
-class DriftFlood(Event):
+class DriftFlood(Attributed, Event):
     """Many things at once are not as configured: told once, with a sample."""
 
     MESSAGE_ID: ClassVar[str] = "a3f646e896ad48da9183c249dc3e3b3e"
@@ -307,11 +322,13 @@ class DriftFlood(Event):
     action: str
 
     def __str__(self) -> str:
-        return f"drift: {count(self.count, 'thing')} differ: {self.kinds}; such as {self.sample}"
+        return with_author(
+            f"drift: {count(self.count, 'thing')} differ: {self.kinds}; such as {self.sample}", self.by
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class DriftHeldBack(Event):
+class DriftHeldBack(Attributed, Event):
     """Drift keeps coming faster than it is worth reading: this is the sum of what was not told one by one."""
 
     MESSAGE_ID: ClassVar[str] = "247b7889351c443aaa5073d99ff1014f"
@@ -322,10 +339,10 @@ class DriftHeldBack(Event):
     sample: str
 
     def __str__(self) -> str:
-        return (
-            f"drift: and {self.count} more in {count(self.passes, 'pass', 'passes')} within {duration(self.seconds)}, "
-            f"the last: {self.sample}"
+        said = (
+            f"drift: and {self.count} more in {count(self.passes, 'pass', 'passes')} within {duration(self.seconds)}"
         )
+        return with_author(f"{said}, the last: {self.sample}", self.by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +375,41 @@ class DriftGone(Event):
     def __str__(self) -> str:
         return (
             f"in sync again: {count(self.count, 'difference')} reported before went away without this service's doing"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FightDetected(Attributed, Event):
+    """Someone changes the labels again as soon as they are repaired."""
+
+    MESSAGE_ID: ClassVar[str] = "245e1f78ad5044ce8d7985a41bda324f"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+    seconds: float
+    longest_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"fight: {self.by or 'another program'} keeps changing the labels, which were repaired "
+            f"{count(self.count, 'time')} in {duration(self.seconds)}; from now on repairs wait longer and longer, "
+            f"up to {duration(self.longest_seconds)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FightEnded(Attributed, Event):
+    """Whoever kept changing the labels has left them alone for a while."""
+
+    MESSAGE_ID: ClassVar[str] = "2807fa319e9e44d8afc580e8874b21d1"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    count: int
+    seconds: float
+    quiet_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"fight over, in sync: {self.by or 'the other program'} has left the labels alone for "
+            f"{duration(self.quiet_seconds)}, after {count(self.count, 'repair')} in {duration(self.seconds)}"
         )
 
 
@@ -439,6 +491,7 @@ EVENTS: tuple[type[Event], ...] = (
     Reloaded, ReloadRejected, ConfigurationProblem, LabelRejected,
     EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent,
     DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
+    FightDetected, FightEnded,
     RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered,
 )  # fmt: skip
 """The catalogue."""
@@ -450,6 +503,11 @@ EVENTS: tuple[type[Event], ...] = (
 def count(number: int, one: str, many: str = "") -> str:
     """`1 label`, `2 labels`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def with_author(said: str, by: str) -> str:
+    """The sentence, and who did it."""
+    return f"{said}; by {by}" if by else said
 
 
 def with_hint(error: str, hint: str) -> str:

@@ -25,8 +25,82 @@ class Nft(Protocol):
     def check(self, transaction: Transaction) -> None:
         """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""
 
+    def generation(self) -> int:
+        """The number of the ruleset's last transaction, by whomever. Costs microseconds."""
+
+    def exists(self) -> bool:
+        """Whether our table is there. Costs microseconds: a table whose owner died vanishes without a transaction."""
+
     def close(self) -> None:
         """End the adapter's process. The table stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One transaction that the kernel has carried out, of whomever and on whatever table."""
+
+    generation: int
+    """Its number, modulo 2**32; later transactions have later numbers."""
+    thread: int
+    """Who committed it, as the kernel counts: a thread id in the *initial* PID namespace. It may be gone already."""
+    comm: str
+    """The thread's name, at most 15 characters, which any process chooses for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened to the ruleset since the last time."""
+
+    committed: tuple[Committed, ...] = ()
+    """In order. Some may be missing where `lost`."""
+    ours: bool = False
+    """Whether our table was, or may have been, among what was changed; by a transaction of `committed` or by one whose
+    number has yet to come."""
+    lost: bool = False
+    """Whether events were dropped, so that anything may have happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who committed a transaction, as far as it can be said. Texts are printable and on one line."""
+
+    comm: str
+    """The thread's name, from the kernel's event."""
+    pid: int | None = None
+    """The process; None where it cannot be named, because the kernel counts in another PID namespace than ours."""
+    exe: str = ""
+    """Its program, and what follows: empty or None where the process was gone, or its /proc was not to be read."""
+    command: str = ""
+    """The command line, shortened."""
+    unit: str = ""
+    """The systemd unit or the container, such as `cron.service` or `container docker-0123456789ab`."""
+    uid: int | None = None
+    user: str = ""
+    """The name of `uid`, where /etc/passwd has it."""
+    loginuid: int | None = None
+    """Who logged in, whatever user they became since; None for what no login started."""
+    login: str = ""
+    """The name of `loginuid`."""
+
+
+class Writers(Protocol):
+    """Where to learn who a committing thread is."""
+
+    def identify(self, committed: Committed) -> Writer:
+        """Who it is, looked up at once: most such processes end within milliseconds. Never raises."""
+
+
+class ChangeEvents(Protocol):
+    """The kernel's events of committed transactions, from the moment when this was opened."""
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is news."""
+
+    def take(self) -> News:
+        """What has happened since the last time. Never waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from secmarkd.model.labels import OnDrift
 from secmarkd.ports import Nft
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Drift
+from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.plan import InUse, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Replace, Transaction
@@ -31,6 +32,8 @@ class Action(StrEnum):
     """The whole table was replaced by one transaction."""
     REPORTED = "reported"
     """Something differs and was left as it is, as the settings ask."""
+    CONTESTED = "contested"
+    """It was put right, and someone had changed it again before it was read back."""
     FAILED = "failed"
     """Something differs, or could not be read, and could not be put right: `error` says why."""
 
@@ -45,6 +48,10 @@ class Outcome:
     remaining: tuple[Drift, ...] = ()
     """What still differs after it; empty for NONE, CREATED, REPAIRED and REPLACED."""
     error: KernelError | None = None
+    generation: int | None = None
+    """The ruleset that `remaining` was found in was at least as new as this; None where nothing was read."""
+    written: frozenset[int] = frozenset()
+    """Generations that were surely made by this pass. One that fell together with a commit of another is in doubt."""
 
     @property
     def in_sync(self) -> bool:
@@ -59,43 +66,61 @@ def reconcile(nft: Nft, desired: Table, on_drift: OnDrift = OnDrift.REPAIR, in_u
     called in sync that was not read back and found equal.
     """
     drifts: tuple[Drift, ...] = ()
+    written: frozenset[int] = frozenset()
     try:
+        # Taken before the read: what is committed in between is then newer than what the pass vouches for.
+        generation = nft.generation()
         live = nft.read()
         drifts = diff(desired, live)
         if not drifts:
-            return Outcome(Action.NONE)
+            return Outcome(Action.NONE, generation=generation)
         if on_drift is OnDrift.REPORT:
-            return Outcome(Action.REPORTED, drifts, drifts)
-        replaced = _apply(nft, desired, plan(desired, live, in_use))
+            return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
+        replaced, written, conflict = _apply(nft, plan(desired, live, in_use))
+        if conflict is not None:
+            # Someone changed the table between our read and our write, so that single changes no longer fit; the whole
+            # table always does. What they changed is read first: it would be undone without a word otherwise.
+            live = nft.read()
+            drifts += tuple(each for each in diff(desired, live) if each not in drifts)
+            replaced, more, conflict = _apply(nft, ((Replace(desired),),))
+            written |= more
+            if conflict is not None:
+                raise conflict
+        before, generation = generation, nft.generation()
         remaining = diff(desired, nft.read())
+        if remaining:
+            alone = nft.generation() in written | {before}
+            action = Action.FAILED if alone else Action.CONTESTED
+            return Outcome(action, drifts, remaining, _not_equal(remaining), generation, written)
     except KernelError as error:
-        return Outcome(Action.FAILED, drifts, drifts, error)
-    if remaining:
-        return Outcome(Action.FAILED, drifts, remaining, _not_equal(remaining))
-    if live is None:
-        return Outcome(Action.CREATED, drifts)
-    return Outcome(Action.REPLACED if replaced else Action.REPAIRED, drifts)
+        return Outcome(Action.FAILED, drifts, drifts, error, written=written)
+    action = Action.CREATED if live is None else Action.REPLACED if replaced else Action.REPAIRED
+    return Outcome(action, drifts, generation=generation, written=written)
 
 
-def _apply(nft: Nft, desired: Table, transactions: tuple[Transaction, ...]) -> bool:
-    """Commit in order; whether the table was replaced. A lost answer is no failure: the read that follows tells.
+def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int], Conflict | None]:
+    """Commit in order, up to a conflict; whether the table was replaced, and the generations that are surely ours.
 
-    Where someone changed the table between our read and our write, single changes no longer fit (Conflict): the whole
-    table always does.
+    A lost answer is no failure: the read that follows tells.
     """
-    replaced = False
+    replaced, written = False, frozenset[int]()
     for transaction in transactions:
-        replaced = replaced or any(isinstance(command, Replace) for command in transaction)
         try:
-            nft.commit(transaction)
+            written |= _commit(nft, transaction)
         except WorkerFailed:
-            continue
-        except Conflict:
-            if replaced:
-                raise
-            nft.commit((Replace(desired),))
-            return True
-    return replaced
+            pass
+        except Conflict as conflict:
+            return replaced, written, conflict
+        replaced = replaced or any(isinstance(command, Replace) for command in transaction)
+    return replaced, written, None
+
+
+def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:
+    """Commit; the generation that this made, unless others committed at the same time: then nobody knows which was ours."""
+    before = nft.generation()
+    nft.commit(transaction)
+    after = nft.generation()
+    return frozenset({after} if after == successor(before) else ())
 
 
 def _not_equal(remaining: tuple[Drift, ...]) -> KernelError:

@@ -41,6 +41,12 @@ class Timed:
     def check(self, transaction: Transaction) -> None:
         self._note("check", lambda: self._inner.check(transaction))
 
+    def generation(self) -> int:
+        return self._inner.generation()
+
+    def exists(self) -> bool:
+        return self._inner.exists()
+
     def close(self) -> None:
         self._inner.close()
 

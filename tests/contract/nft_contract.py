@@ -13,6 +13,7 @@ import pytest
 from secmarkd.errors import Conflict, KernelError
 from secmarkd.ports import Nft
 from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.table import Foreign, Key, Map, Mark, Match, Object, ObjectKind, Rule, Statement, Table, Verdict
 from secmarkd.ruleset.transaction import AddElements, AddObjects, DeleteElements, DeleteObjects, Remove, Replace
 from tests.support.tables import Values, find_map, full_table, make_map, make_object, replace_map, with_elements
@@ -187,6 +188,24 @@ class NftContract:
         return table
 
     # --- reading and replacing ---
+
+    def test_the_generation_rises_with_each_commit_and_only_with_that(self, world: World) -> None:
+        before = world.nft.generation()
+        world.nft.commit((Replace(full_table(world.kind)),))
+        written = world.nft.generation()
+        assert written == successor(before)
+        world.nft.read()
+        world.nft.check((Replace(Table()),))
+        assert world.nft.generation() == written
+        world.change("add chain inet secmarkd theirs", lambda table: table)
+        assert world.nft.generation() == successor(written)
+
+    def test_the_table_is_known_to_exist_without_being_read(self, world: World) -> None:
+        assert not world.nft.exists()
+        world.nft.commit((Replace(Table()),))
+        assert world.nft.exists()
+        world.nft.commit((Remove(),))
+        assert not world.nft.exists()
 
     def test_a_table_that_is_not_there_reads_as_none(self, world: World) -> None:
         assert world.nft.read() is None

@@ -19,8 +19,10 @@ from secmarkd.errors import (
     SelinuxInactive,
     WorkerFailed,
 )
+from secmarkd.ports import Committed
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.encode import encode, render_key
+from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.table import Chain, Lookup, Map, Mark, Object, ObjectKind, Table, Verdict
 from secmarkd.ruleset.transaction import (
     AddElements,
@@ -36,6 +38,9 @@ from secmarkd.ruleset.transaction import (
 _PAIRS = 1_000_000
 """Pairs of interval elements that are compared for overlaps; more are taken on trust."""
 
+OURS, THEIRS = (100, "secmarkd-nft"), (200, "nft")
+"""Thread and name of those who commit."""
+
 
 class FakeNft:
     """An nftables with our table in it, or none."""
@@ -50,6 +55,12 @@ class FakeNft:
         """Transactions that were carried out."""
         self.reads = 0
         self.closed = False
+        self.number = 7
+        """The generation."""
+        self.heard: list[Callable[[Committed, bool], None]] = []
+        """Called with each commit, and whether it changed our table."""
+        self.interlopers: list[Callable[[], None]] = []
+        """What others do right after our next commits, one for each."""
         self._failures: dict[str, list[SecmarkdError]] = {}
         self._lose_answer = False
 
@@ -64,8 +75,14 @@ class FakeNft:
     def commit(self, transaction: Transaction) -> None:
         """As ports.Nft."""
         self._fail("commit")
-        self.table = self._after(transaction, "commit")
+        table = self._after(transaction, "commit")
+        changes = table != self.table or any(isinstance(each, Replace) for each in transaction)
+        self.table = table
         self.commits.append(transaction)
+        if changes:
+            self._committed(OURS, True)
+        if self.interlopers:
+            self.interlopers.pop(0)()
         if self._lose_answer:
             self._lose_answer = False
             raise WorkerFailed("the answer was lost", operation="commit")
@@ -74,6 +91,15 @@ class FakeNft:
         """As ports.Nft."""
         self._fail("check")
         self._after(transaction, "check")
+
+    def generation(self) -> int:
+        """As ports.Nft."""
+        self._fail("generation")
+        return self.number
+
+    def exists(self) -> bool:
+        """As ports.Nft."""
+        return self.table is not None
 
     def close(self) -> None:
         """As ports.Nft."""
@@ -89,10 +115,20 @@ class FakeNft:
         """The next commit is carried out, but raises WorkerFailed."""
         self._lose_answer = True
 
-    def change(self, effect: Callable[[Table], Table | None]) -> None:
-        """Someone else changes our table; nothing happens where there is none."""
+    def change(self, effect: Callable[[Table], Table | None], by: tuple[int, str] = THEIRS) -> None:
+        """Someone else changes our table, `by` their thread and its name; nothing happens where there is none."""
         if self.table is not None:
             self.table = effect(self.table)
+            self._committed(by, True)
+
+    def change_elsewhere(self, by: tuple[int, str] = THEIRS) -> None:
+        """Someone else changes a table that is not ours."""
+        self._committed(by, False)
+
+    def _committed(self, by: tuple[int, str], ours: bool) -> None:
+        self.number = successor(self.number)
+        for hear in self.heard:
+            hear(Committed(self.number, *by), ours)
 
     # --- what nftables does ---
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from secmarkd.kernel.processes import counts_as_kernel
 from secmarkd.service.exits import Exit
-from tests.support.capability import require_bindings
+from tests.support.capability import require, require_bindings
 from tests.support.namespace import Namespace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,10 +47,11 @@ class RealService:
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.root / "run")]
         return [sys.executable, "-m", f"secmarkd.cli.{module}", *words, *folders]
 
-    def start(self, **environment: str) -> None:
+    def start(self, *prefix: str, **environment: str) -> None:
+        """Start it; `prefix` is a command that runs it, such as setpriv."""
         base = {**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon"), "NOTIFY_SOCKET": str(self.root / "notify")}
         with open(self.log, "ab") as log:
-            command = self.namespace.argv(self.command("service"))
+            command = self.namespace.argv([*prefix, *self.command("service")])
             self.process = subprocess.Popen(command, stderr=log, env={**base, **environment})
 
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -103,18 +107,25 @@ def test_start_drift_repair_and_stop(service: RealService) -> None:
     assert "s_http_server_packet_t" in service.table()
     before = service.table()
 
-    service.namespace.run("nft delete element inet secmarkd server_port '{ tcp . 80 }'")
-    service.namespace.run("nft add rule inet secmarkd input accept")
-    service.signal(signal.SIGUSR1)
+    service.namespace.nft(
+        "delete element inet secmarkd server_port { tcp . 80 }; add rule inet secmarkd input accept"
+    )
     said = service.await_line("notice: repaired: 2 differences")
-    assert "warning: drift: element missing: server_port { tcp . 80 }; expected s_http_server_packet_t" in said
+    assert (
+        "warning: drift: element missing: server_port { tcp . 80 }; expected s_http_server_packet_t; by nft (p"
+        in said
+    )
     assert "warning: drift: rule added: chain input rule " in said
     assert service.table() == before
+    size = len(service.log.read_text())
+    service.signal(signal.SIGUSR1)
+    service.namespace.nft("add table inet other; add chain inet other c")
 
     service.signal(signal.SIGTERM)
     assert service.await_exit() == 0
     service.await_told("STOPPING=1")
-    assert "info: stopped: labels kept" in service.log.read_text()
+    (only,) = service.log.read_text()[size:].splitlines()
+    assert "info: stopped: labels kept" in only
     assert service.table() == before
 
 
@@ -168,14 +179,127 @@ def test_hangup_reloads_and_a_storm_of_it_harms_nothing(service: RealService) ->
     assert service.log.read_text().count("configuration reloaded") < 10
 
 
-def test_a_flushed_ruleset_comes_back_with_the_next_periodic_verification(service: RealService) -> None:
-    service.configure("[labels.http]\ntcp = [80]\n", 'resync = "1s"')
+def test_a_flushed_ruleset_comes_back_at_once(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
     before = service.table()
     service.namespace.run("nft flush ruleset")
     service.await_line("notice: repaired: 1 difference, by the table made anew")
     assert service.table() == before
+
+
+def test_a_table_that_another_process_took_is_said_to_be_and_comes_back_when_it_ends(service: RealService) -> None:
+    service.start()
+    service.await_told("READY=1")
+    before = service.table()
+    with service.namespace.popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as owner:
+        assert owner.stdin is not None
+        owner.stdin.write("delete table inet secmarkd; add table inet secmarkd { flags owner; }\n")
+        owner.stdin.flush()
+        service.await_line("another process owns the table")
+        service.await_line("warning: degraded")
+        owner.stdin.close()
+    service.await_line("notice: recovered")
+    assert service.table() == before
+
+
+@contextmanager
+def living_writer(namespace: Namespace, command: str) -> Iterator[int]:
+    """An nft that has run a command and lives on."""
+    with namespace.popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(f"{command}\n")
+        writer.stdin.flush()
+        yield writer.pid
+        writer.stdin.close()
+
+
+DELETE = "delete element inet secmarkd server_port { tcp . 80 }"
+
+
+def test_a_living_author_is_described(service: RealService) -> None:
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
+    service.start()
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE) as pid:
+        said = service.await_line("notice: repaired")
+    assert re.search(rf"drift: element missing: .*; by nft \(process {pid}, /usr/s?bin/nft, user root", said)
+
+
+def test_with_the_capability_that_the_unit_leaves_the_author_is_described_but_for_its_program(
+    service: RealService,
+) -> None:
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
+    service.start("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE) as pid:
+        said = service.await_line("notice: repaired")
+    assert re.search(rf"; by nft \(process {pid}, user root", said)
+
+
+def test_inside_another_pid_namespace_nobody_is_blamed_by_number(service: RealService) -> None:
+    service.start("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    service.await_told("READY=1")
+    with living_writer(service.namespace, DELETE):
+        said = service.await_line("notice: repaired")
+    assert "; by nft (process unknown from inside this PID namespace)" in said
+
+
+def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service: RealService) -> None:
+    service.start()
+    service.await_told("READY=1")
+    before = service.table()
+    loop = "while :; do nft flush ruleset 2>/dev/null; sleep 0.02; done"
+    with service.namespace.popen(["/bin/sh", "-c", loop]) as fighter:
+        try:
+            service.await_line("warning: fight: ")
+            said = service.ctl("status").stdout
+        finally:
+            fighter.kill()
+    assert re.search(r"degraded: .*\bnft \(.*process.* keeps changing the labels, repaired \d+ times in a row", said)
+    assert service.log.read_text().count("notice: repaired") < 12
+    said = service.await_line("notice: fight over, in sync: ")
+    assert service.table() == before
+    assert "err: " not in said
+
+
+def test_fifty_flushes_in_a_row_are_a_handful_of_repairs(service: RealService) -> None:
+    service.start()
+    service.await_told("READY=1")
+    before = service.table()
+    service.namespace.run("for i in $(seq 50); do nft flush ruleset; done")
+    service.await_line("notice: repaired")
+    service.signal(signal.SIGTERM)
+    assert service.await_exit() == 0
+    assert service.log.read_text().count("notice: repaired") <= 10
+    service.start()
+    service.await_told("READY=1")
+    assert service.table() == before
+
+
+def test_idle_means_idle(service: RealService) -> None:
+    """Context switches of the service and of its worker, the only things that would tell of polling."""
+    service.start()
+    service.await_told("READY=1")
+    service.namespace.nft("delete element inet secmarkd server_port { tcp . 80 }")
+    service.await_line("notice: repaired")
+    assert service.process is not None
+    pids = [pid for pid in service.namespace.pids() if "secmarkd" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert service.process.pid in pids
+
+    def switches() -> list[str]:
+        texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+        return re.findall(r"ctxt_switches:\s*(\d+)", "".join(texts))
+
+    asleep = "S"
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and asleep * len(pids) != "".join(
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids
+    ):
+        time.sleep(0.02)
+    before = switches()
+    time.sleep(3)
+    assert switches() == before
 
 
 def test_stopping_removes_the_labels_where_that_is_asked(service: RealService) -> None:

@@ -15,9 +15,11 @@ from secmarkd.service.loading import Loaded
 from secmarkd.service.service import Service
 from secmarkd.service.status import Status
 from secmarkd.service.world import World
+from tests.fakes.changes import FakeChanges
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
 from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
+from tests.fakes.writers import FakeWriters
 
 DEFAULTS = Defaults(
     server=parse_context("system_u:object_r:server_packet_t:s0"),
@@ -54,6 +56,8 @@ class Rig:
         self, loaded: Loaded | None = None, *, watchdog: float | None = None, table: Table | None = None
     ) -> None:
         self.nft = FakeNft(table)
+        self.events = FakeChanges(self.nft)
+        self.writers = FakeWriters()
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.notifier = FakeNotifier()
@@ -62,8 +66,11 @@ class Rig:
         self.loader = FakeLoader(self._load)
         self.environment = Environment()
         self.published: list[Status] = []
+        self.wakes = 0
+        """How often time woke the service in `run`."""
         world = World(
-            nft=self.nft, loader=self.loader, selinux=self.selinux, journal=self.journal, notifier=self.notifier,
+            nft=self.nft, events=self.events, writers=self.writers,
+            loader=self.loader, selinux=self.selinux, journal=self.journal, notifier=self.notifier,
             clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
             publish=self.published.append, give_back=lambda: None,
         )  # fmt: skip
@@ -87,8 +94,14 @@ class Rig:
         end = self.clock.now + seconds
         while self.service.running and self.service.due() <= end:
             self.clock.now = max(self.clock.now, self.service.due())
+            self.wakes += 1
             self.service.tick()
         self.clock.now = max(self.clock.now, end)
+
+    def hear(self) -> None:
+        """The kernel's events arrive, and what is due at once is done. Without this they are late."""
+        self.service.changed()
+        self.run(0)
 
     def reload(self, configuration: Loaded | Exception) -> list[Event]:
         """A reload of another configuration, and what was said."""

@@ -17,9 +17,10 @@ from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.diff import ELEMENT_SAMPLES, diff
 from secmarkd.ruleset.drift import Change, Thing
 from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.plan import LARGE_ACTIVATION, plan
 from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
-from secmarkd.ruleset.transaction import AddElements, Replace
+from secmarkd.ruleset.transaction import AddElements, Replace, Transaction
 from tests.fakes.nft import FakeNft
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, without_contradictions
 
@@ -194,6 +195,56 @@ def test_someone_else_between_read_and_write_makes_it_a_replacement() -> None:
     nft.fail_next("commit", Conflict("exists", operation="commit"))
     assert reconcile(nft, ports_table(3)).action is Action.REPLACED
     assert nft.table == ports_table(3)
+
+
+def test_a_pass_vouches_for_the_generation_that_it_read_and_knows_its_own() -> None:
+    nft = FakeNft(without_element(ports_table(3)))
+    before = nft.number
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.generation == nft.number == successor(before)
+    assert outcome.written == {nft.number}
+
+
+def test_a_commit_of_another_at_the_same_moment_leaves_open_which_was_ours() -> None:
+    nft = FakeNft(without_element(ports_table(3)))
+    nft.interlopers.append(nft.change_elsewhere)
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.REPAIRED
+    assert outcome.written == frozenset()
+
+
+def test_what_was_put_right_and_changed_again_is_contested_and_no_failure_of_ours() -> None:
+    nft = FakeNft(without_element(ports_table(3)))
+    nft.interlopers.append(lambda: nft.change(without_element))
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.CONTESTED
+    assert outcome.remaining
+    assert not outcome.in_sync
+
+
+def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_failure() -> None:
+    class Altering(FakeNft):
+        def commit(self, transaction: Transaction) -> None:
+            super().commit(transaction)
+            assert self.table is not None
+            self.table = without_element(self.table)
+
+    outcome = reconcile(Altering(without_element(ports_table(3))), ports_table(3))
+    assert outcome.action is Action.FAILED
+
+
+def test_what_someone_changed_between_read_and_write_is_told_as_well() -> None:
+    class Raced(FakeNft):
+        def commit(self, transaction: Transaction) -> None:
+            if not self.commits and not any(isinstance(each, Replace) for each in transaction):
+                self.change(without_rules)
+                raise Conflict("exists", operation="commit")
+            super().commit(transaction)
+
+    nft = Raced(without_element(ports_table(3)))
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.REPLACED
+    assert {drift.thing for drift in outcome.drifts} == {Thing.ELEMENT, Thing.RULE}
 
 
 def test_large_first_activation_labels_everything_in_a_short_first_transaction() -> None:

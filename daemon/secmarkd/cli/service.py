@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from secmarkd.cli.boundary import EXIT_CODES, guarded
-from secmarkd.cli.tools import RealClock, open_nft, open_selinux, version
+from secmarkd.cli.tools import RealClock, open_events, open_nft, open_selinux, open_writers, version
 from secmarkd.service.environment import ports_in_use, read_environment
 from secmarkd.service.exits import Exit
 from secmarkd.service.journal import open_journal
@@ -57,9 +57,12 @@ def _run(dirs: Sequence[str], folder: Path) -> Exit:
     lock = Lock(folder)
     _acquire(lock, clock)
     nft = open_nft()
+    events = open_events()
     try:
         world = World(
             nft=nft,
+            events=events,
+            writers=open_writers(),
             loader=ChildLoader(dirs),
             selinux=open_selinux(),
             journal=open_journal(os.environ),
@@ -76,11 +79,13 @@ def _run(dirs: Sequence[str], folder: Path) -> Exit:
         loop.on_signal((signal.SIGHUP,), service.ask_reload)
         loop.on_signal((signal.SIGUSR1,), service.ask_verify)
         loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
+        loop.watch(events.fileno(), service.changed)
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
         nft.close()
         loop.close()
+        events.close()
         lock.release()
 
 

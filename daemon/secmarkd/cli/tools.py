@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from secmarkd.ports import Clock, Nft, Selinux
+from secmarkd.ports import ChangeEvents, Clock, Nft, Selinux, Writers
 
 
 class RealClock:
@@ -25,6 +25,22 @@ def open_nft() -> Nft:
     from secmarkd.kernel.nft import LibNft
 
     return LibNft()
+
+
+def open_events() -> ChangeEvents:
+    """The events of this network namespace, from now on. KernelError where the kernel refuses them."""
+    from secmarkd.kernel.netlink_events import NetlinkEvents
+    from secmarkd.kernel.nft_worker import typed_errors
+
+    with typed_errors("listen"):
+        return NetlinkEvents()
+
+
+def open_writers() -> Writers:
+    """The processes of this machine."""
+    from secmarkd.kernel.processes import Processes
+
+    return Processes()
 
 
 def open_selinux() -> Selinux:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import select
@@ -299,6 +300,8 @@ def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if process_name:
             prctl(_PR_SET_NAME, process_name.encode(), 0, 0, 0)
+        # What the start has made is no garbage: each collection is spared looking through it (1.3 ms, twice a request).
+        gc.freeze()
         with contextlib.suppress(_Ended, ConnectionError):
             while _serve_one(connection, handler):
                 pass

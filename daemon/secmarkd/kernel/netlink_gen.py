@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
-_FAMILY = struct.Struct("=BBH")  # struct nfgenmsg; its last field is big-endian and 0 here
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
+FAMILY = struct.Struct("=BBH")  # struct nfgenmsg; its last field is big-endian and 0 here
 _ATTRIBUTE = struct.Struct("=HH")
 
-_NETLINK_NETFILTER = 12
-_SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-_NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, _NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
+NETLINK_NETFILTER = 12
+SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
+_NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST = 1
-_NFTA_GEN_ID = 1
+NFTA_GEN_ID = 1
 _NFTA_TABLE_NAME, _NFTA_TABLE_FLAGS = 1, 2
 _TYPE_MASK = 0x3FFF
-_NFPROTO_INET = 1
+NFPROTO_INET = 1
 _ANSWER_BYTES = 65536
 _PATIENCE = 2.0
 """Seconds. The kernel answers both questions at once; this only keeps a broken one from hanging us."""
@@ -39,7 +39,7 @@ class Netlink:
     """A socket to nf_tables of the network namespace in which it was opened. Errors are OSError with the kernel's errno."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 
@@ -60,15 +60,13 @@ class Netlink:
 
         OSError EPERM without CAP_NET_ADMIN, EINVAL where the kernel has no nf_tables.
         """
-        answer = self._ask(_NFT_MSG_GETGEN, _NFT_MSG_NEWGEN, 0, b"")
-        return int.from_bytes(answer[_NFTA_GEN_ID], "big")
+        answer = self._ask(_NFT_MSG_GETGEN, NFT_MSG_NEWGEN, 0, b"")
+        return int.from_bytes(answer[NFTA_GEN_ID], "big")
 
     def table_flags(self, name: str) -> tuple[str, ...] | None:
         """Flags of the table `inet NAME`, sorted, those without a word as `0x…`; None when there is no such table."""
         try:
-            answer = self._ask(
-                _NFT_MSG_GETTABLE, _NFT_MSG_NEWTABLE, _NFPROTO_INET, _attribute(_NFTA_TABLE_NAME, name)
-            )
+            answer = self._ask(_NFT_MSG_GETTABLE, _NFT_MSG_NEWTABLE, NFPROTO_INET, _attribute(_NFTA_TABLE_NAME, name))
         except FileNotFoundError:
             return None
         bits = int.from_bytes(answer[_NFTA_TABLE_FLAGS], "big") if _NFTA_TABLE_FLAGS in answer else 0
@@ -76,43 +74,45 @@ class Netlink:
         words = [word for bit, word in TABLE_FLAGS.items() if bits & bit]
         return tuple(sorted(words + ([f"{rest:#x}"] if rest else [])))
 
-    def _ask(self, question: int, answer: int, family: int, attributes: bytes) -> dict[int, bytes]:
+    def _ask(self, question: int, answer: int, family: int, asked: bytes) -> dict[int, bytes]:
         """The attributes of the one answer to a request."""
         self._sequence += 1
-        payload = _FAMILY.pack(family, 0, 0) + attributes
-        length = _HEADER.size + len(payload)
-        header = _HEADER.pack(length, _SUBSYSTEM | question, _NLM_F_REQUEST, self._sequence, 0)
+        payload = FAMILY.pack(family, 0, 0) + asked
+        length = HEADER.size + len(payload)
+        header = HEADER.pack(length, SUBSYSTEM | question, _NLM_F_REQUEST, self._sequence, 0)
         self._socket.send(header + payload)
         while True:
             data = self._socket.recv(_ANSWER_BYTES)
-            length, kind, _, sequence, _ = _HEADER.unpack_from(data)
-            body = data[_HEADER.size : length]
+            length, kind, _, sequence, _ = HEADER.unpack_from(data)
+            body = data[HEADER.size : length]
             if sequence != self._sequence:
                 continue
             if kind == _NLMSG_ERROR:
                 number = -struct.unpack_from("=i", body)[0]
                 raise OSError(number, os.strerror(number))
-            if kind != _SUBSYSTEM | answer:
+            if kind != SUBSYSTEM | answer:
                 raise OSError(errno.EPROTO, f"nf_tables answered with message {kind:#x}")
-            return dict(_attributes(body[_FAMILY.size :]))
+            return dict(attributes(body[FAMILY.size :]))
 
 
 def _attribute(kind: int, text: str) -> bytes:
     value = text.encode() + b"\0"
     return (_ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value).ljust(
-        _aligned(_ATTRIBUTE.size + len(value)), b"\0"
+        aligned(_ATTRIBUTE.size + len(value)), b"\0"
     )
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kinds and values of netlink attributes, up to the first that is cut off."""
     place = 0
     while place + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, place)
         if length < _ATTRIBUTE.size:
             return
         yield kind & _TYPE_MASK, data[place + _ATTRIBUTE.size : place + length]
-        place += _aligned(length)
+        place += aligned(length)
 
 
-def _aligned(length: int) -> int:
+def aligned(length: int) -> int:
+    """Where the next message or attribute begins: netlink keeps to multiples of four."""
     return (length + 3) & ~3

@@ -1,10 +1,11 @@
-"""The port `Nft` over libnftables, which lives in a process of its own."""
+"""The port `Nft` over libnftables, which lives in a process of its own, and a raw socket for what it need not be asked."""
 
 from __future__ import annotations
 
 from secmarkd.kernel.child import Child
-from secmarkd.kernel.nft_worker import Commit, Read
-from secmarkd.ruleset.table import Table
+from secmarkd.kernel.netlink_gen import Netlink
+from secmarkd.kernel.nft_worker import Commit, Read, typed_errors
+from secmarkd.ruleset.table import NAME, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace, Transaction
 
 READ_SECONDS = 20.0
@@ -29,6 +30,7 @@ class LibNft:
     def __init__(self) -> None:
         self._child = Child("secmarkd.kernel.nft_worker", "libnftables", hint=_HINT)
         self._elements = 0
+        self._netlink: Netlink | None = None
 
     @property
     def pid(self) -> int | None:
@@ -53,9 +55,27 @@ class LibNft:
         deadline = _write_deadline(_element_count(transaction))
         self._child.request(Commit(transaction, dry=True), deadline, operation="check")
 
+    def generation(self) -> int:
+        """The number of the ruleset's last transaction, by whomever."""
+        with typed_errors("generation"):
+            return self._connected().generation()
+
+    def exists(self) -> bool:
+        """Whether our table is there."""
+        with typed_errors("exists"):
+            return self._connected().table_flags(NAME) is not None
+
     def close(self) -> None:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""
         self._child.close()
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    def _connected(self) -> Netlink:
+        if self._netlink is None:
+            self._netlink = Netlink()
+        return self._netlink
 
 
 def _write_deadline(elements: int) -> float:

@@ -99,7 +99,7 @@ class Worker:
 
     def _read(self) -> Table | None:
         table = None
-        with _errors("read"):
+        with typed_errors("read"):
             netlink = self._connected()
             for _ in range(_ATTEMPTS):
                 generation, start = netlink.generation(), time.monotonic()
@@ -139,7 +139,7 @@ class Worker:
     def _commit(self, request: Commit) -> None:
         operation = "check" if request.dry else "commit"
         refused = None
-        with _errors(operation):
+        with typed_errors(operation):
             flags = self._connected().table_flags(NAME)
             commands = encode(request.transaction, table_present=bool(flags))
             nft = self._owner or _context()
@@ -164,8 +164,8 @@ class Worker:
 
 
 @contextmanager
-def _errors(operation: str) -> Iterator[None]:
-    """Errors of the netlink socket as typed ones."""
+def typed_errors(operation: str) -> Iterator[None]:
+    """Errors of a netlink socket as typed ones."""
     try:
         yield
     except PermissionError as error:

@@ -21,6 +21,8 @@ from secmarkd.events import (
     EnvironmentChanged,
     EnvironmentNotFollowed,
     Event,
+    FightDetected,
+    FightEnded,
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
@@ -144,6 +146,21 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "Packet labels are as configured again",
         "@SECMARKD_COUNT@ differences that were reported before are gone without this service having "
         "changed anything.",
+    ),
+    FightDetected: (
+        "Another program keeps changing packet labels",
+        "@SECMARKD_BY@ changed table inet secmarkd again each time after it was repaired, @SECMARKD_COUNT@ times in a "
+        "row.\n\n"
+        "The service goes on repairing, but waits longer and longer in between, so that the two do not keep the "
+        "machine busy; in between the labels are not as configured. SECMARKD_BY_PID, _BY_EXE, _BY_COMMAND, _BY_UNIT and "
+        "_BY_LOGINUID hold what is known of the other program (`journalctl -o verbose`). Stop it, or have it leave "
+        "table inet secmarkd alone: `flush ruleset` in a script flushes everyone's tables; `flush table` and `delete "
+        'table` name one. To give way instead, set on_drift = "report".',
+    ),
+    FightEnded: (
+        "Packet labels are left alone again",
+        "Nobody has changed table inet secmarkd for @SECMARKD_QUIET_SECONDS@ seconds. The table is as configured, and "
+        "the next change will be repaired at once again.",
     ),
     RepairFailed: (
         "Packet labels could not be repaired",

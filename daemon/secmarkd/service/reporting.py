@@ -24,6 +24,7 @@ from secmarkd.ports import Clock, Journal
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.drift import Drift
 from secmarkd.service.backoff import LONGEST
+from secmarkd.service.blame import NOBODY, Blame
 
 ONE_BY_ONE = 10
 """A pass that found more differences than this is told as one flood."""
@@ -51,11 +52,11 @@ class Reporter:
         self._failures = 0
         self._failing_since = 0.0
 
-    def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0) -> None:
-        """One pass: how it went, how long it took, and after a failure when the next one comes."""
+    def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0, blame: Blame = NOBODY) -> None:
+        """One pass: how it went, how long it took, after a failure when the next one comes, and whose doing it was."""
         now = self._clock.monotonic()
         new = [drift for drift in outcome.drifts if drift not in self._told]
-        told = bool(new) and self._drifts(new, outcome.action)
+        told = bool(new) and self._drifts(new, outcome.action, blame)
         match outcome.action:
             case Action.NONE if self._told and not self._failures:
                 self._journal.write(DriftGone(total(self._told)))
@@ -66,7 +67,7 @@ class Reporter:
             case _:
                 pass
         self._told = frozenset(outcome.remaining)
-        if outcome.action is not Action.FAILED:
+        if outcome.in_sync or outcome.action is Action.REPORTED:
             self._recovered(now)
 
     def settled(self) -> None:
@@ -83,13 +84,14 @@ class Reporter:
         if self._held.passes and self._budget.take(SUMMARY_ROOM):
             held, self._held = self._held, HeldBack()
             seconds = self._clock.monotonic() - held.since
-            self._journal.write(DriftHeldBack(held.count, held.passes, seconds, held.sample))
+            self._journal.write(DriftHeldBack(held.count, held.passes, seconds, held.sample, **held.blame.fields()))
 
-    def _drifts(self, drifts: list[Drift], action: Action) -> bool:
-        lines: list[Event] = [one_by_one(each, action) for each in drifts] if len(drifts) <= ONE_BY_ONE else []
-        lines = lines or [flood(drifts, action)]
+    def _drifts(self, drifts: list[Drift], action: Action, blame: Blame) -> bool:
+        few = len(drifts) <= ONE_BY_ONE
+        lines: list[Event] = [one_by_one(each, action, blame) for each in drifts] if few else []
+        lines = lines or [flood(drifts, action, blame)]
         if self._held.passes or not self._budget.take(len(lines) + 1):
-            self._held.add(drifts, self._clock.monotonic())
+            self._held.add(drifts, self._clock.monotonic(), blame)
             return False
         for line in lines:
             self._journal.write(line)
@@ -143,14 +145,14 @@ class HeldBack:
     """The sum of what was not told."""
 
     def __init__(self) -> None:
-        self.count, self.passes, self.since, self.sample = 0, 0, 0.0, ""
+        self.count, self.passes, self.since, self.sample, self.blame = 0, 0, 0.0, "", NOBODY
 
-    def add(self, drifts: list[Drift], now: float) -> None:
+    def add(self, drifts: list[Drift], now: float, blame: Blame) -> None:
         """One more pass."""
         self.since = self.since if self.passes else now
         self.count += total(drifts)
         self.passes += 1
-        self.sample = str(drifts[0])
+        self.sample, self.blame = str(drifts[0]), blame
 
 
 def total(drifts: Iterable[Drift]) -> int:
@@ -158,14 +160,15 @@ def total(drifts: Iterable[Drift]) -> int:
     return sum(each.count for each in drifts)
 
 
-def one_by_one(drift: Drift, action: Action) -> DriftDetected:
+def one_by_one(drift: Drift, action: Action, blame: Blame = NOBODY) -> DriftDetected:
     """The event of one difference."""
-    return DriftDetected(drift.thing, drift.change, drift.name, drift.expected, drift.found, action)
+    found = (drift.thing, drift.change, drift.name, drift.expected, drift.found)
+    return DriftDetected(*found, action, **blame.fields())
 
 
-def flood(drifts: list[Drift], action: Action) -> DriftFlood:
+def flood(drifts: list[Drift], action: Action, blame: Blame = NOBODY) -> DriftFlood:
     """The one event of many differences."""
-    return DriftFlood(total(drifts), kinds(drifts), sample(drifts), action)
+    return DriftFlood(total(drifts), kinds(drifts), sample(drifts), action, **blame.fields())
 
 
 def kinds(drifts: Iterable[Drift]) -> str:

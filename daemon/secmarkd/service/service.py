@@ -1,10 +1,12 @@
 """The service as a state machine. It is told what happened and what time it is; it never waits and never looks around.
 
     start: load → compile → first verified pass → READY=1
-    then:  SIGHUP → reload, SIGUSR1 or every `resync` → verification, SIGTERM → stop
+    then:  SIGHUP → reload, SIGUSR1, a foreign commit, or every `resync` → verification, SIGTERM → stop
 
-The loop calls `tick` whenever something was asked for or `due` has come. A failed pass leaves the kernel as it is and is
-tried again, less and less often. A configuration that cannot be loaded, or that the kernel refuses, is rejected whole.
+The loop calls `tick` whenever something was asked for or `due` has come, and `changed` when someone has changed the
+ruleset. A verification costs microseconds where nothing was touched (see `watch`). A failed pass leaves the kernel as it is
+and is tried again, less and less often. A configuration that cannot be loaded, or that the kernel refuses, is rejected
+whole.
 """
 
 from __future__ import annotations
@@ -30,16 +32,20 @@ from secmarkd.events import (
 from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.diff import diff
+from secmarkd.ruleset.drift import Drift
 from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
+from secmarkd.service.blame import NOBODY
 from secmarkd.service.environment import differences
 from secmarkd.service.exits import Exit, exit_for
+from secmarkd.service.fight import Fight
 from secmarkd.service.loading import DEADLINE, Loaded
 from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, sample, total
 from secmarkd.service.status import Reload, State, Status
+from secmarkd.service.watch import Watch
 from secmarkd.service.world import World, remove, require_selinux
 
 START_ATTEMPTS = 5
@@ -57,6 +63,14 @@ class Service:
         self._world = world
         self._announcer = Announcer(Status(pid=pid), world.notifier, world.clock, world.publish, watchdog)
         self._reporter = Reporter(world.journal, world.clock, self._origin_of)
+        self._watch = Watch(world.events, world.writers)
+        self._fight = Fight(world.journal, world.clock)
+        self._blame = NOBODY
+        """Who may have caused what the last pass found."""
+        self._left: tuple[Drift, ...] = ()
+        """What the last pass found and left."""
+        self._thorough = False
+        """Whether the next verification is to read the table whatever is known."""
         self._loaded: Loaded | None = None
         self._owed = False
         """Whether what is wanted has not been in the kernel yet: then it is written even where drift is only reported."""
@@ -84,8 +98,14 @@ class Service:
         self._reload_asked = True
 
     def ask_verify(self) -> None:
-        """Verify now."""
+        """Read the table and verify it now."""
+        self._thorough = True
         self._pass_due = self._world.clock.monotonic()
+
+    def changed(self) -> None:
+        """Someone has committed a transaction, perhaps this service. Costs microseconds where it is not about our table."""
+        if self._watch.notice():
+            self._hasten()
 
     def ask_stop(self) -> None:
         """End, after whatever is being done."""
@@ -95,7 +115,7 @@ class Service:
         """When `tick` has work, in the clock's seconds."""
         if self._stop_asked or (self._reload_asked and self.status.state is not State.STARTING):
             return self._world.clock.monotonic()
-        return min(self._pass_due, self._announcer.due(), self._reporter.due())
+        return min(self._pass_due, self._announcer.due(), self._reporter.due(), self._fight.due())
 
     def tick(self) -> None:
         """Do what is due."""
@@ -113,6 +133,8 @@ class Service:
         if working and self.status.elements > LARGE:
             self._world.give_back()
         if self.running:
+            if self._fight.ended():
+                self._announcer.update(state=State.IN_SYNC, opponent="", repairs=0)
             self._reporter.flush()
             self._announcer.feed_watchdog()
         self._announcer.tell()
@@ -205,11 +227,21 @@ class Service:
             self._settle(outcome)
             self._tell_change(outcome, before, "environment" if before else "reload")
             return
+        thorough, self._thorough = self._thorough, False
+        if not thorough and self._watch.unchanged(self._world.nft):
+            now = self._world.clock.monotonic()
+            self._announcer.update(last_pass=now)
+            self._pass_due = now + self._loaded.settings.resync
+            return
+        left = self._left
         outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift)
-        self._settle(outcome)
         if outcome.drifts:
             self._announcer.update(last_drift=self._world.clock.monotonic())
-        self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds)
+        reported = outcome.action is Action.REPORTED
+        if outcome.drifts and outcome.action is not Action.FAILED and not (reported and outcome.drifts == left):
+            self._fight.drifted(self._blame, repaired=not reported)
+        self._settle(outcome)
+        self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds, self._blame)
 
     def _stop(self) -> None:
         self._announcer.tell(STOPPING="1", STATUS="stopping")
@@ -245,14 +277,22 @@ class Service:
     def _pass(self, table: Table, on_drift: OnDrift) -> Outcome:
         in_use: InUse = self._world.ports_in_use() if table.element_count() > LARGE_ACTIVATION else frozenset()
         began = self._world.clock.monotonic()
+        self._watch.begin()
         try:
             with self._announcer.patience(DEADLINE):
-                return reconcile(self._world.nft, table, on_drift, in_use)
+                outcome = reconcile(self._world.nft, table, on_drift, in_use)
         except CapabilityMissing as error:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
-            return Outcome(Action.FAILED, error=missing)
-        finally:
-            self._pass_seconds = self._world.clock.monotonic() - began
+            outcome = Outcome(Action.FAILED, error=missing)
+        self._pass_seconds = self._world.clock.monotonic() - began
+        self._blame = self._watch.concluded(outcome)
+        self._left = outcome.remaining
+        return outcome
+
+    def _hasten(self) -> None:
+        """Verify for what was heard, as soon as it may be; after a failed pass that is when the next try is due."""
+        if self.status.state is not State.STARTING and not self.status.attempt:
+            self._pass_due = min(self._pass_due, self._fight.earliest())
 
     def _follow_environment(self) -> bool:
         """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
@@ -284,20 +324,29 @@ class Service:
         """State and the time of the next pass, after a pass."""
         assert self._loaded is not None
         now, error = self._world.clock.monotonic(), outcome.error
+        attempt, retry = 0, 0.0
         match outcome.action:
-            case Action.FAILED:
+            case Action.CONTESTED if self._fight.repairs:
+                state, retry = State.DEGRADED, self._fight.wait
+            case Action.FAILED | Action.CONTESTED:
                 state, attempt = State.DEGRADED, self.status.attempt + 1
+                retry = delay(attempt)
             case Action.REPORTED:
-                state, attempt = State.DRIFT, 0
+                state = State.DRIFT
             case Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
-                state, attempt = State.IN_SYNC, 0
+                state = State.DEGRADED if self._fight.on else State.IN_SYNC
             case _:
                 assert_never(outcome.action)
-        retry = delay(attempt) if attempt else 0.0
         message, hint = (str(error), error.hint) if error else ("", "")
-        self._announcer.update(state=state, attempt=attempt, retry_seconds=retry, error=message, hint=hint)
+        wait = self._fight.wait if self._fight.on else 0.0
+        self._announcer.update(state=state, attempt=attempt, retry_seconds=retry or wait, error=message, hint=hint)
         self._announcer.update(last_pass=now, differences=total(outcome.remaining))
+        self._announcer.update(
+            opponent=self._fight.opponent_text, repairs=self._fight.repairs if self._fight.on else 0
+        )
         self._pass_due = now + (retry or self._loaded.settings.resync)
+        if self._watch.pending:
+            self._hasten()
 
     def _tell_change(self, outcome: Outcome, before: Table | None, reason: str) -> None:
         """What a pass that was to change the kernel changed; and, apart, what had differed without our doing.
@@ -314,7 +363,7 @@ class Service:
         foreign = tuple(drift for drift in outcome.drifts if drift not in planned)
         if foreign:
             self._announcer.update(last_drift=self._world.clock.monotonic())
-            self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds)
+            self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds, blame=self._blame)
         if changed and outcome.action is Action.CREATED:
             self._world.journal.write(LabelsCreated(self.status.labels, self.status.elements))
         elif changed:

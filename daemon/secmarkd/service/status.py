@@ -21,7 +21,7 @@ class State(StrEnum):
     DRIFT = "drift"
     """Something differs and is left, as `on_drift = "report"` asks."""
     DEGRADED = "degraded"
-    """The last pass failed; it will be tried again."""
+    """The last pass failed and will be tried again; or someone keeps changing the labels and repairs wait."""
     STOPPED = "stopped"
 
 
@@ -56,6 +56,10 @@ class Status:
     """Failed passes in a row."""
     retry_seconds: float = 0.0
     """From the last failed pass to the next."""
+    opponent: str = ""
+    """Who keeps changing the labels, in a fight; empty where none is on."""
+    repairs: int = 0
+    """Repairs in a row, in that fight."""
     reload: Reload | None = None
 
     def line(self, now: float) -> str:
@@ -87,6 +91,10 @@ class Status:
             case State.DRIFT:
                 differing = count(self.differences, "difference")
                 return f'{rehearsing}drift: {differing} reported and left (on_drift = "report"); {size}'
+            case State.DEGRADED if self.opponent and not self.attempt:
+                wait = f"repairs now wait up to {duration(self.retry_seconds)}"
+                often = f"repaired {count(self.repairs, 'time')} in a row"
+                return f"{rehearsing}degraded: {self.opponent} keeps changing the labels, {often}; {wait}; {size}"
             case State.DEGRADED:
                 again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
                 return f"{rehearsing}degraded: {self.error}; labels left as they are, {again}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
 from secmarkd.model.labels import Environment
-from secmarkd.ports import Clock, Journal, Nft, Notifier, Selinux
+from secmarkd.ports import ChangeEvents, Clock, Journal, Nft, Notifier, Selinux, Writers
 from secmarkd.ruleset.plan import InUse
 from secmarkd.ruleset.transaction import Remove
 from secmarkd.service.loading import Loader
@@ -20,6 +20,8 @@ class World:
     """All that the service can reach."""
 
     nft: Nft
+    events: ChangeEvents
+    writers: Writers
     loader: Loader
     selinux: Selinux
     journal: Journal

@@ -1,0 +1,165 @@
+"""The kernel's events about nf_tables: who committed a transaction, and whether it touched our table. Never a listing.
+
+Both come over the multicast group NFNLGRP_NFTABLES. For each commit the kernel sends one message for everything that was
+changed, several of them packed into one datagram (linux 67cc570edaa0, 5.10), and then, in a datagram of its own, NEWGEN
+with the new generation, the thread that committed, and its name (nft_commit_notify, nf_tables_gen_notify).
+The transaction is in force before the first of these messages is sent.
+
+So there are two sockets. One lets only NEWGEN through, by a classic BPF filter: 44 bytes a commit, so that a transaction of
+100,000 elements cannot make it overflow (without a filter, 1,446 do). The other one takes the rest and is looked at only
+after a NEWGEN: a message about our table, or its overflow, means that our table may have changed; silence means that it has
+not, at the cost of one system call instead of a listing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+from secmarkd.kernel.netlink_gen import (
+    FAMILY,
+    HEADER,
+    NETLINK_NETFILTER,
+    NFPROTO_INET,
+    NFT_MSG_NEWGEN,
+    NFTA_GEN_ID,
+    SUBSYSTEM,
+    aligned,
+    attributes,
+)
+from secmarkd.ports import Committed, News
+from secmarkd.ruleset.table import NAME
+
+_NFNLGRP_NFTABLES = 7
+_NFTA_GEN_PROC_PID, _NFTA_GEN_PROC_NAME = 2, 3
+_NFTA_TABLE = 1
+"""The first attribute of every message about a thing in a table: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE,
+NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE and NFTA_FLOWTABLE_TABLE are all 1."""
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
+_SO_ATTACH_FILTER = 26
+_BPF_LDH_ABS, _BPF_JEQ, _BPF_RET = 0x28, 0x15, 0x06
+_WHOLE, _NOTHING = 0xFFFFFFFF, 0
+_TYPE_OFFSET = 4
+"""Of nlmsg_type in struct nlmsghdr."""
+_DATAGRAM_BYTES = 65536
+_MOST = 4096
+"""Datagrams taken at once: more come only under a writer that would keep us here for ever."""
+
+
+class NetlinkEvents:
+    """Implements ports.ChangeEvents for the network namespace in which it was opened. OSError where that is refused."""
+
+    def __init__(self, *, receive_buffer: int | None = None) -> None:
+        """`receive_buffer` in bytes; None leaves the system's default, room for some 270 commits."""
+        self._commits = _listen(only_commits=True, receive_buffer=receive_buffer)
+        self._things = _listen(only_commits=False, receive_buffer=receive_buffer)
+
+    def fileno(self) -> int:
+        """See ports.ChangeEvents."""
+        return self._commits.fileno()
+
+    def take(self) -> News:
+        """See ports.ChangeEvents."""
+        lost, committed = False, []
+        for datagram in _datagrams(self._commits):
+            if datagram is None:
+                lost = True
+            else:
+                committed += [each for kind, body in _messages(datagram) if (each := _commit(kind, body))]
+        ours = lost
+        for datagram in _datagrams(self._things):
+            ours = ours or datagram is None or any(_is_ours(body) for _, body in _messages(datagram))
+        return News(tuple(committed), ours, lost)
+
+    def close(self) -> None:
+        """See ports.ChangeEvents."""
+        self._commits.close()
+        self._things.close()
+
+
+def _listen(*, only_commits: bool, receive_buffer: int | None) -> socket.socket:
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    try:
+        link.setblocking(False)
+        if receive_buffer is not None:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        _attach(link, only_commits=only_commits)
+        link.bind((0, 0))  # a socket without an address hears nothing (seen on 6.18)
+        link.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _attach(link: socket.socket, *, only_commits: bool) -> None:
+    """Have the kernel drop, before it is queued, whatever is not NEWGEN; or only that."""
+    # BPF loads in network byte order what netlink writes in the machine's.
+    new_generation = socket.htons(SUBSYSTEM | NFT_MSG_NEWGEN)
+    equal, other = (_WHOLE, _NOTHING) if only_commits else (_NOTHING, _WHOLE)
+    program = b"".join(
+        struct.pack("=HBBI", *instruction)  # struct sock_filter
+        for instruction in (
+            (_BPF_LDH_ABS, 0, 0, _TYPE_OFFSET),
+            (_BPF_JEQ, 0, 1, new_generation),
+            (_BPF_RET, 0, 0, equal),
+            (_BPF_RET, 0, 0, other),
+        )
+    )
+    buffer = ctypes.create_string_buffer(program, len(program))
+    link.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
+    )
+
+
+def _datagrams(link: socket.socket) -> Iterator[bytes | None]:
+    """What waits in a socket; None for each time that the kernel had to drop something."""
+    for _ in range(_MOST):
+        try:
+            datagram, sender = link.recvfrom(_DATAGRAM_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOBUFS, errno.ENOMEM):
+                raise
+            yield None
+            continue
+        if sender[0] == 0:  # the kernel; another process with CAP_NET_ADMIN could send to the group as well
+            yield datagram
+    # A socket that overflowed drops silently until it is empty (netlink_overrun), so what is left may have gaps.
+    yield None
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each message."""
+    place = 0
+    while place + HEADER.size <= len(datagram):
+        length, kind, *_ = HEADER.unpack_from(datagram, place)
+        if length < HEADER.size:
+            return
+        yield kind, datagram[place + HEADER.size : place + length]
+        place += aligned(length)
+
+
+def _commit(kind: int, body: bytes) -> Committed | None:
+    if kind != SUBSYSTEM | NFT_MSG_NEWGEN:
+        return None
+    found = dict(attributes(body[FAMILY.size :]))
+    if NFTA_GEN_ID not in found:
+        return None
+    return Committed(
+        generation=int.from_bytes(found[NFTA_GEN_ID], "big"),
+        thread=int.from_bytes(found.get(_NFTA_GEN_PROC_PID, b""), "big"),
+        comm=os.fsdecode(found.get(_NFTA_GEN_PROC_NAME, b"").split(b"\0")[0]),
+    )
+
+
+def _is_ours(body: bytes) -> bool:
+    if len(body) < FAMILY.size or body[0] != NFPROTO_INET:
+        return False
+    kind, value = next(attributes(body[FAMILY.size :]), (0, b""))
+    return kind != _NFTA_TABLE or value.rstrip(b"\0") == NAME.encode()

@@ -1,0 +1,89 @@
+"""Who is to be named for a change: words for the sentence, values for the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from secmarkd.ports import Writer
+
+MOST = 5
+"""Writers that are named for one change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Those who committed since our table was last known to be right: one of them changed it, or several did.
+
+    Processes that differ in their number alone, as those of a script that calls nft in a loop, are one.
+    """
+
+    writers: tuple[tuple[Writer, int], ...] = ()
+    """Each, the latest last, with how many processes of its kind there were."""
+    more: int = 0
+    """How many commits besides were not looked into, or are not told of."""
+
+    def with_writer(self, writer: Writer) -> Blame:
+        """One more commit."""
+        alike = replace(writer, pid=None)
+        seen = sum(number for each, number in self.writers if replace(each, pid=None) == alike)
+        others = tuple(each for each in self.writers if replace(each[0], pid=None) != alike)
+        again = (writer, 0) in ((each, 0) for each, _ in self.writers)
+        return replace(self, writers=(*others, (writer, seen if again else seen + 1)))
+
+    def limited(self, more: int) -> Blame:
+        """The last few of them; `more` commits were not looked into."""
+        left_out = sum(number for _, number in self.writers[:-MOST])
+        return Blame(self.writers[-MOST:], more + left_out)
+
+    @property
+    def text(self) -> str:
+        """`nft (process 17, /usr/sbin/nft, user root, cron.service)`; empty where nobody is known."""
+        named = [describe(each, number) for each, number in self.writers]
+        if self.more:
+            named.append(f"{self.more} more")
+        if len(named) < 2:
+            return "".join(named)
+        return f"one of {', '.join(named[:-1])} and {named[-1]}"
+
+    def fields(self) -> dict[str, str]:
+        """The `by…` fields of events.Attributed; values of several writers with commas between."""
+        return {
+            "by": self.text,
+            "by_pid": self._values(lambda each: each.pid),
+            "by_comm": self._values(lambda each: each.comm),
+            "by_exe": self._values(lambda each: each.exe),
+            "by_command": self._values(lambda each: each.command),
+            "by_unit": self._values(lambda each: each.unit),
+            "by_uid": self._values(lambda each: each.uid),
+            "by_loginuid": self._values(lambda each: each.loginuid),
+        }
+
+    def _values(self, value_of: Callable[[Writer], object]) -> str:
+        values = (value_of(writer) for writer, _ in self.writers)
+        return ",".join(dict.fromkeys(str(value) for value in values if value not in (None, "")))
+
+
+NOBODY = Blame()
+
+
+def describe(writer: Writer, processes: int = 1) -> str:
+    """One writer, in words."""
+    return f"{writer.comm or 'a nameless thread'} ({', '.join(_details(writer, processes))})"
+
+
+def _details(writer: Writer, processes: int) -> Iterable[str]:
+    if writer.pid is None:
+        yield "process unknown from inside this PID namespace"
+    elif processes > 1:
+        yield f"{processes} processes, the last {writer.pid}"
+    else:
+        yield f"process {writer.pid}"
+    if writer.exe:
+        yield writer.exe
+    if writer.uid is not None:
+        yield f"user {writer.user or writer.uid}"
+    if writer.loginuid is not None and writer.loginuid != writer.uid:
+        yield f"logged in as {writer.login or writer.loginuid}"
+    if writer.unit:
+        yield writer.unit

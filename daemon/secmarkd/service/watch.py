@@ -1,0 +1,106 @@
+"""What is known of the ruleset without reading it: the generation verified last, and who has committed since.
+
+A commit whose generation is not newer than the verified one has been seen by the pass that verified, whoever made it: that
+is how the service's own commits are recognised, and nothing else is needed for it. A commit that did not touch our table is
+no reason to do anything now; but it moves the generation, so that the next periodic verification reads the table and need
+not trust the kernel's events to be complete. Everything else is a reason to verify, and its author is looked up at once.
+"""
+
+from __future__ import annotations
+
+from secmarkd.errors import KernelError
+from secmarkd.kernel.nft_worker import PROCESS_NAME
+from secmarkd.ports import ChangeEvents, Committed, News, Nft, Writer, Writers
+from secmarkd.reconcile import Action, Outcome
+from secmarkd.ruleset.generation import newer
+from secmarkd.service.blame import NOBODY, Blame
+
+MOST_SUSPECTS = 32
+"""Commits between two passes whose authors are looked up; under a storm of them, the rest is counted."""
+
+
+class Watch:
+    """Listens between passes, and knows afterwards whom to name for what a pass found."""
+
+    def __init__(self, events: ChangeEvents, writers: Writers) -> None:
+        self._events = events
+        self._writers = writers
+        self._verified: int | None = None
+        self._touched = False
+        """Whether our table may have been touched by a commit that no pass has seen. What was told before a pass began is
+        seen by it; what is told while it runs may be its own doing or that of a commit whose number has yet to come."""
+        self._lost = False
+        self._suspects: list[tuple[int, Writer]] = []
+        self._uncounted = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether something happened that no pass has seen."""
+        return bool(self._suspects) or self._lost
+
+    def notice(self) -> bool:
+        """Take the news; whether there is a reason to verify."""
+        news = self._events.take()
+        self._note(news)
+        if self._touched:
+            for each in news.committed:
+                if self._verified is None or newer(each.generation, self._verified):
+                    self._suspect(each)
+        return self.pending
+
+    def unchanged(self, nft: Nft) -> bool:
+        """Whether the table is surely as it was verified; in microseconds. False too when nobody can say."""
+        self.notice()
+        if self._verified is None or self.pending:
+            return False
+        try:
+            return nft.generation() == self._verified and nft.exists()
+        except KernelError:
+            return False
+
+    def begin(self) -> None:
+        """A pass begins: it will see whatever has been told up to now."""
+        self.notice()
+        self._touched = self._lost = False
+
+    def concluded(self, outcome: Outcome) -> Blame:
+        """A pass has ended; those who may have caused what it found."""
+        seen = outcome.generation
+        self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
+
+        def made_by_us(each: Committed) -> bool:
+            # Those of our commits that fell together with another's are known by name only: good enough not to name
+            # ourselves for what the pass has seen anyway, and for nothing else.
+            late = seen is not None and newer(each.generation, seen)
+            return each.generation in outcome.written or (each.comm == PROCESS_NAME and not late)
+
+        news = self._events.take()
+        self._note(news)
+        if self._touched:
+            for each in news.committed:
+                if not made_by_us(each):
+                    self._suspect(each)
+        if seen is None:
+            return self._blame(self._suspects)
+        blame = self._blame([each for each in self._suspects if not newer(each[0], seen)])
+        self._suspects = [each for each in self._suspects if newer(each[0], seen)]
+        self._uncounted = 0
+        return blame
+
+    def _note(self, news: News) -> None:
+        self._touched = self._touched or news.ours
+        self._lost = self._lost or news.lost
+
+    def _suspect(self, committed: Committed) -> None:
+        if len(self._suspects) < MOST_SUSPECTS:
+            self._suspects.append((committed.generation, self._writers.identify(committed)))
+        else:
+            self._uncounted += 1
+            # The last one stands for all that come after it: what is newer than a pass stays a reason for another.
+            self._suspects[-1] = (committed.generation, self._suspects[-1][1])
+
+    def _blame(self, suspects: list[tuple[int, Writer]]) -> Blame:
+        blame = NOBODY
+        for _, writer in suspects:
+            blame = blame.with_writer(writer)
+        return blame.limited(self._uncounted)

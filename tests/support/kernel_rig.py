@@ -1,0 +1,77 @@
+"""A service over the real kernel, in the process of a test, with a clock that the test sets and a journal that it reads."""
+
+from __future__ import annotations
+
+import re
+import select
+
+from secmarkd.events import DriftDetected, DriftFlood, Event
+from secmarkd.kernel.netlink_events import NetlinkEvents
+from secmarkd.kernel.nft import LibNft
+from secmarkd.kernel.processes import Processes
+from secmarkd.model.labels import Environment
+from secmarkd.service.loading import Loaded
+from secmarkd.service.service import Service
+from secmarkd.service.world import World
+from tests.fakes.selinux import FakeSelinux
+from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
+from tests.support.namespace import Namespace
+
+PATIENCE = 10.0
+"""Seconds for an event that comes within a millisecond."""
+
+
+class KernelRig:
+    """Make it in the namespace (`with namespace.enter()`), and stay there."""
+
+    def __init__(self, namespace: Namespace, loaded: Loaded, nft: LibNft | None = None) -> None:
+        self.namespace = namespace
+        self.loaded = loaded
+        self.nft = nft or LibNft()
+        self.events = NetlinkEvents()
+        self.clock = FakeClock()
+        self.journal = FakeJournal()
+        self.notifier = FakeNotifier()
+        world = World(
+            nft=self.nft, events=self.events, writers=Processes(), loader=FakeLoader(lambda: loaded),
+            selinux=FakeSelinux(), journal=self.journal, notifier=self.notifier, clock=self.clock,
+            read_environment=lambda _: Environment(), ports_in_use=frozenset,
+            publish=lambda status: None, give_back=lambda: None,
+        )  # fmt: skip
+        self.service = Service(world, pid=42, folders="/etc/secmarkd")
+        self.service.tick()
+        assert self.service.status.state == "in sync", self.journal.take_lines()
+        self.journal.take()
+
+    def woken(self, patience: float = PATIENCE) -> bool:
+        """Wait for the kernel to tell of a commit, and have the service do what follows from it."""
+        if not select.select([self.events], [], [], patience)[0]:
+            return False
+        self.service.changed()
+        if self.service.due() <= self.clock.now:
+            self.service.tick()
+        return True
+
+    def listing(self) -> str:
+        """Our table as nft prints it, apart from what the service reads."""
+        return self.namespace.run("nft list table inet secmarkd", check=False).stdout
+
+    def close(self) -> None:
+        self.nft.close()
+        self.events.close()
+
+
+def told_kinds(events: list[Event]) -> dict[str, int]:
+    """How many things differed, by kind (`element missing`), as events tell of them one by one or as a flood."""
+    kinds: dict[str, int] = {}
+    for event in events:
+        match event:
+            case DriftDetected():
+                counted = [(f"{event.thing} {event.change}", 1)]
+            case DriftFlood():
+                counted = [(kind, int(number)) for number, kind in re.findall(r"(\d+) ([a-z ]+)", event.kinds)]
+            case _:
+                counted = []
+        for kind, number in counted:
+            kinds[kind] = kinds.get(kind, 0) + number
+    return kinds

@@ -1,0 +1,333 @@
+"""The service among others who commit: at once where it concerns our table, not at all elsewhere, and never a hot loop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from secmarkd.errors import StateUnknown
+from secmarkd.events import DriftDetected, DriftGone, DriftRepaired, FightDetected, FightEnded, Priority
+from secmarkd.ports import Writer
+from secmarkd.reconcile import Action, Outcome
+from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.table import Table
+from secmarkd.service.fight import LONGEST
+from secmarkd.service.status import State
+from secmarkd.service.watch import Watch
+from tests.fakes.changes import FakeChanges
+from tests.fakes.nft import FakeNft
+from tests.fakes.writers import FakeWriters
+from tests.support.service_rig import OnDrift, Rig, configuration
+
+DESIRED = configuration(80, 443).table
+
+
+def flushed(table: Table) -> None:
+    return None
+
+
+def emptied(table: Table) -> Table:
+    return replace(table, maps=tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps))
+
+
+def kinds(rig: Rig) -> list[str]:
+    return [type(event).__name__ for event in rig.journal.take()]
+
+
+def repeat(rig: Rig, times: int, seconds: float, act: Callable[[], None]) -> None:
+    """Act again and again, with the service awake in between."""
+    for _ in range(times):
+        act()
+        rig.hear()
+        rig.run(seconds)
+
+
+# --- one change ---
+
+
+def test_a_change_is_repaired_on_its_event_and_its_author_named() -> None:
+    rig = Rig().started()
+    rig.writers.known["nft"] = Writer("nft", 17, "/usr/sbin/nft", uid=0, user="root", unit="cron.service")
+    rig.drop_element()
+    rig.hear()
+    assert rig.nft.table == DESIRED
+    detected, repaired = rig.journal.take()
+    assert str(detected) == (
+        "drift: element missing: server_port { tcp . 80 }; expected s_http_server_packet_t; "
+        "by nft (process 17, /usr/sbin/nft, user root, cron.service)"
+    )
+    assert detected.fields()["SECMARKD_BY_UNIT"] == "cron.service"
+    assert isinstance(repaired, DriftRepaired)
+
+
+def test_own_commits_are_no_news() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.hear()
+    reads = rig.nft.reads
+    rig.hear()
+    rig.run(299)
+    assert rig.nft.reads == reads
+    assert [each.comm for each in rig.writers.asked] == ["nft"]
+
+
+def test_changes_of_other_tables_cost_no_reading_no_question_and_no_line() -> None:
+    rig = Rig().started()
+    reads = rig.nft.reads
+    rig.service.ask_verify()
+    rig.run(0)  # a pass that changed nothing: from here on nothing of ours is on its way
+    repeat(rig, 1000, 0.1, rig.nft.change_elsewhere)
+    assert rig.nft.reads == reads + 1
+    rig.run(300)
+    assert rig.nft.reads == reads + 2  # the periodic verification, which trusts no event
+    assert rig.writers.asked == []
+    assert rig.journal.take() == []
+
+
+def test_a_change_among_many_of_other_tables_is_not_overlooked() -> None:
+    rig = Rig().started()
+    rig.nft.change_elsewhere()
+    rig.drop_element()
+    rig.nft.change_elsewhere()
+    rig.hear()
+    assert rig.nft.table == DESIRED
+
+
+def test_the_number_of_the_commit_may_come_after_what_it_changed() -> None:
+    rig = Rig().started()
+    rig.nft.change_elsewhere()
+    rig.drop_element()
+    late = rig.events.waiting.pop()
+    rig.service.changed()
+    rig.events.waiting.append(late)
+    rig.hear()
+    assert rig.nft.table == DESIRED
+
+
+def test_a_change_told_as_one_of_another_table_is_found_by_the_periodic_verification() -> None:
+    rig = Rig().started()
+    rig.service.ask_verify()
+    rig.run(0)
+    rig.drop_element()
+    rig.events.take()
+    rig.nft.change_elsewhere()
+    rig.hear()
+    assert rig.nft.table != DESIRED
+    rig.run(300)
+    assert rig.nft.table == DESIRED
+
+
+def test_lost_events_mean_verification() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.events.lose()
+    rig.hear()
+    assert rig.nft.table == DESIRED
+    assert "by " not in str(rig.journal.take()[0])
+
+
+def test_events_that_never_come_are_made_up_for_by_the_periodic_verification() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.events.take()
+    rig.run(300)
+    assert rig.nft.table == DESIRED
+
+
+def test_a_table_that_vanished_without_a_commit_is_noticed() -> None:
+    rig = Rig().started()
+    rig.nft.table = None
+    rig.hear()
+    assert rig.nft.table is None
+    rig.run(300)
+    assert rig.nft.table == DESIRED
+
+
+def test_the_generation_may_wrap_around() -> None:
+    rig = Rig()
+    rig.nft.number = 2**32 - 2
+    rig.started()
+    for _ in range(5):
+        rig.run(10)
+        rig.drop_element()
+        rig.hear()
+        assert rig.nft.table == DESIRED
+    assert kinds(rig) == ["DriftDetected", "DriftRepaired"] * 5
+
+
+def test_a_change_during_the_pass_leads_to_another_pass() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.nft.interlopers.append(lambda: rig.nft.change(emptied, (300, "ansible")))
+    rig.hear()
+    rig.run(1)
+    assert rig.nft.table == DESIRED
+    events = rig.journal.take()
+    assert all(event.PRIORITY >= Priority.WARNING for event in events)
+    assert "ansible" in " ".join(str(event) for event in events)
+    assert "secmarkd-nft" not in " ".join(str(event) for event in events)
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_process_that_calls_itself_by_our_name_is_not_taken_for_us() -> None:
+    rig = Rig().started()
+    rig.nft.change(emptied, (300, "secmarkd-nft"))
+    rig.hear()
+    assert rig.nft.table == DESIRED
+    assert "by secmarkd-nft (process 300)" in str(rig.journal.take()[0])
+
+
+def test_nor_is_it_while_a_pass_ends() -> None:
+    nft = FakeNft(DESIRED)
+    watch = Watch(FakeChanges(nft), FakeWriters())
+    watch.begin()
+    read_at = nft.number
+    nft.change(emptied, (300, "secmarkd-nft"))
+    assert watch.concluded(Outcome(Action.NONE, generation=read_at)).text == ""
+    assert watch.pending
+
+
+def test_several_writers_are_named() -> None:
+    rig = Rig().started()
+    rig.nft.change(emptied, (300, "ansible"))
+    rig.nft.change(flushed, (301, "nft"))
+    rig.hear()
+    assert str(rig.journal.take()[0]).endswith("; by one of ansible (process 300) and nft (process 301)")
+
+
+def test_an_event_does_not_hasten_the_next_try_after_a_failure() -> None:
+    rig = Rig().started()
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"), times=100)
+    reads = rig.nft.reads
+    repeat(rig, 100, 0.01, lambda: rig.nft.change(emptied))
+    assert rig.nft.reads <= reads + 2
+
+
+# --- many changes ---
+
+
+def test_fifty_flushes_in_a_row_are_a_handful_of_repairs() -> None:
+    rig = Rig().started()
+    commits = len(rig.nft.commits)
+    repeat(rig, 50, 0.01, lambda: rig.nft.change(flushed))
+    rig.run(5)
+    assert rig.nft.table == DESIRED
+    assert len(rig.nft.commits) - commits <= 5
+    assert rig.service.status.state is State.IN_SYNC
+    assert "FightDetected" not in kinds(rig)
+
+
+def test_changes_far_apart_are_each_repaired_at_once() -> None:
+    rig = Rig().started()
+    for _ in range(50):
+        rig.drop_element()
+        rig.hear()
+        assert rig.nft.table == DESIRED
+        rig.run(2.1)
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def fighting() -> Rig:
+    """Half an hour of a program that flushes ten times a second."""
+    rig = Rig().started()
+    rig.writers.known["nft"] = Writer("nft", 17, unit="bad.service")
+    repeat(rig, 18000, 0.1, lambda: rig.nft.change(lambda _: None) if rig.nft.table else None)
+    return rig
+
+
+def test_a_writer_that_keeps_coming_back_is_named_and_fought_less_and_less_often() -> None:
+    rig = fighting()
+    assert len(rig.nft.commits) < 9 + 1800 / LONGEST + 3
+    fights = [event for event in rig.journal.take() if isinstance(event, FightDetected)]
+    assert [event.by_unit for event in fights] == ["bad.service"]
+    assert rig.service.status.state is State.DEGRADED
+    assert re.match(
+        r"degraded: nft \(process 17, bad\.service\) keeps changing the labels, repaired \d+ times in a row; "
+        r"repairs now wait up to 30 s; 1 label",
+        rig.says,
+    )
+    assert rig.published[-1].opponent == "nft (process 17, bad.service)"
+
+
+def test_a_fight_is_over_when_the_other_side_stops() -> None:
+    rig = fighting()
+    rig.journal.take()
+    rig.run(3 * LONGEST)
+    assert rig.nft.table == DESIRED
+    (ended,) = [event for event in rig.journal.take() if isinstance(event, FightEnded)]
+    assert ended.by_unit == "bad.service"
+    assert rig.service.status.state is State.IN_SYNC
+    assert rig.service.status.opponent == ""
+    rig.run(10)
+    rig.drop_element()
+    rig.hear()
+    assert rig.nft.table == DESIRED
+
+
+def test_a_writer_that_is_always_faster_is_a_fight_and_no_failure_of_ours() -> None:
+    rig = Rig().started()
+    rig.nft.interlopers = [lambda: rig.nft.change(emptied)] * 20
+    rig.drop_element()
+    rig.hear()
+    rig.run(10)
+    told = kinds(rig)
+    assert "FightDetected" in told
+    assert "RepairFailed" not in told
+    assert rig.says.startswith("degraded: nft (process 200) keeps changing the labels")
+    rig.run(3600)
+    assert rig.nft.table == DESIRED
+    assert rig.says.startswith("in sync")
+
+
+# --- reported only ---
+
+
+def test_reported_drift_is_told_once_for_each_change() -> None:
+    rig = Rig(configuration(80, 443, on_drift=OnDrift.REPORT)).started()
+    commits = len(rig.nft.commits)
+    rig.drop_element()
+    rig.hear()
+    rig.run(3600)
+    assert kinds(rig) == ["DriftDetected"]
+    rig.drop_element()
+    rig.hear()
+    rig.run(3600)
+    (second,) = rig.journal.take()
+    assert isinstance(second, DriftDetected)
+    assert "443" in second.object
+    rig.nft.change(lambda _: DESIRED)
+    rig.hear()
+    rig.run(5)
+    assert [type(event) for event in rig.journal.take()] == [DriftGone]
+    assert len(rig.nft.commits) == commits
+
+
+def test_reported_drift_is_no_fight_and_no_hot_loop() -> None:
+    rig = Rig(configuration(80, 443, on_drift=OnDrift.REPORT)).started()
+    reads = rig.nft.reads
+
+    def alternate() -> None:
+        rig.nft.change(lambda table: emptied(table) if table == DESIRED else DESIRED)
+
+    repeat(rig, 1000, 0.01, alternate)
+    assert rig.nft.reads - reads < 30
+    assert "FightDetected" not in kinds(rig)
+    assert rig.service.status.state in (State.DRIFT, State.IN_SYNC)
+
+
+# --- nothing ---
+
+
+def test_idle_means_idle() -> None:
+    rig = Rig(configuration(80, resync=3600.0)).started()
+    reads = rig.nft.reads
+    rig.run(24 * 3600)
+    assert rig.wakes == 24
+    assert rig.nft.reads == reads
+
+
+def test_the_watchdog_is_the_only_other_reason_to_wake() -> None:
+    rig = Rig(configuration(80, resync=3600.0), watchdog=30.0).started()
+    rig.run(3600)
+    assert rig.wakes == 3600 / 15
