@@ -13,10 +13,10 @@ ONE = "[labels.http]\ntcp = [80]\n"
 OTHER = ONE + '\n[labels.uplink]\ntype = "intranet_packet_t"\ninterface = ["eth*"]\nudp = ["1-9"]\n'
 """Needs a table of another structure."""
 DEFAULTS = {"server_packet_t", "client_packet_t"}
-"""What a packet may get at worst. A replacement deletes the old maps in the transaction that brings the new rules. A packet
-that is inside the old rules when the generation changes looks for its key among elements that are inactive from then on,
-misses, and gets the default label: about 2 microseconds for each replacement on Linux 6.18, milliseconds where a virtual CPU
-is taken away meanwhile (ARCHITECTURE.md, known limits)."""
+"""What a packet may get at worst. A replacement deletes the old maps in the transaction that brings the new rules. A
+packet that is inside the old rules when the generation changes looks for its key among elements that are inactive from
+then on, misses, and gets the default label: about 2 microseconds for each replacement on Linux 6.18, milliseconds where
+a virtual CPU is taken away meanwhile (ARCHITECTURE.md, known limits)."""
 
 
 def ends(vm: Machine) -> Talker:

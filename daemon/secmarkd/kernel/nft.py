@@ -9,8 +9,8 @@ from secmarkd.ruleset.table import NAME, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace, Transaction
 
 READ_SECONDS = 20.0
-"""A read takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one waits
-for the process to start (over 5 s seen on a busy emulated machine)."""
+"""A read takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
+waits for the process to start (over 5 s seen on a busy emulated machine)."""
 READ_SECONDS_PER_ELEMENT = 0.0002
 """A read takes 15 to 30 microseconds an element; this leaves a machine ten times as slow its time."""
 WRITE_SECONDS = 10.0
