@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import loading, packets, starting
+from tests.bench import drift, loading, packets, starting
 from tests.bench.figures import Section, machine
 
 BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
     "start": starting.sections,
     "packets": packets.sections,
     "load": loading.sections,
+    "drift": drift.sections,
 }
 
 

@@ -1,4 +1,4 @@
-"""From another process's commit to the repairing commit: `python -m tests.bench.drift [REPEATS [SIZE …]]`, as root.
+"""From another process's commit to the repairing commit.
 
 The service runs in this process, over the real kernel, with a clock of its own, so that each change is a story of its own
 and the pace of repairs does not count. Time begins when the kernel's event arrives and ends when the repair is committed.
@@ -7,10 +7,8 @@ The bare time is that of an `nft -f` that loads the whole table.
 
 from __future__ import annotations
 
-import statistics
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from secmarkd.kernel.nft import LibNft
 from secmarkd.model.context import parse_context
@@ -20,6 +18,7 @@ from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.transaction import Replace, Transaction
 from secmarkd.service.loading import Loaded
+from tests.bench.figures import Figure, Section
 from tests.support.capability import NFT
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace
@@ -75,37 +74,39 @@ def elsewhere_seconds(rig: KernelRig) -> float:
     return time.perf_counter() - began
 
 
-def show(size: int, what: str, seconds: Sequence[float]) -> None:
-    """One line of the table, in milliseconds."""
-    ordered = sorted(seconds)
-    middle, late = statistics.median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    print(
-        f"{size:>7}  {what:<16} p50 {middle * 1000:8.2f} ms   p99 {late * 1000:8.2f} ms   n {len(ordered)}",
-        flush=True,
-    )
+TAMPERINGS = {
+    "a deleted element": "delete element inet secmarkd server_port { tcp . 7 }",
+    "a flushed table": "flush table inet secmarkd",
+    "`flush ruleset`": "flush ruleset",
+}
 
 
-def main(arguments: Sequence[str]) -> None:
-    """All sizes."""
-    repeats, *sizes = [int(each) for each in arguments] or [100]
-    for size in sizes or [100, 1000]:
-        loaded = configuration(size)
-        with Namespace() as namespace, namespace.enter():
-            nft = TimedNft()
-            rig = KernelRig(namespace, loaded, nft)
-            rig.service.ask_verify()
-            rig.service.tick()
-            show(size, "other table", [elsewhere_seconds(rig) for _ in range(repeats)])
-            for what, tamper in (
-                ("deleted element", "delete element inet secmarkd server_port { tcp . 7 }"),
-                ("flushed table", "flush table inet secmarkd"),
-                ("flushed map", "flush map inet secmarkd server_port"),
-                ("flushed ruleset", "flush ruleset"),
-            ):
-                show(size, what, [repair_seconds(rig, nft, tamper) for _ in range(repeats)])
-            show(size, "bare nft -f", [bare_seconds(namespace, loaded) for _ in range(repeats)])
-            rig.close()
+def sections(quick: bool) -> Iterator[Section]:
+    """A table for each size."""
+    for size in (100, 1000) if quick else (100, 1000, 10_000):
+        yield _section(size, repeats=10 if quick else 60 if size < 10_000 else 20)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _section(size: int, repeats: int) -> Section:
+    loaded = configuration(size)
+    with Namespace() as namespace, namespace.enter():
+        nft = TimedNft()
+        rig = KernelRig(namespace, loaded, nft)
+        rig.service.ask_verify()
+        rig.service.tick()
+        result = Section(
+            f"from someone's commit to the repairing commit ({size:,} elements)", "bare `nft -f`, by medians"
+        )
+        bare = [bare_seconds(namespace, loaded) for _ in range(repeats)]
+        elsewhere = [elsewhere_seconds(rig) for _ in range(repeats)]
+        result.figures += [Figure("bare nft -f of the table", bare), Figure("a change of another table", elsewhere)]
+        for what, tamper in TAMPERINGS.items():
+            seconds = [repair_seconds(rig, nft, tamper) for _ in range(repeats)]
+            if "element" in what:
+                result.figures.append(Figure(f"{what}, repaired", seconds, most=0.005))
+            else:
+                result.figures.append(Figure(f"{what}, repaired", seconds, baseline=bare, most=1.5, by_median=True))
+            late = sorted(seconds)[min(repeats - 1, int(repeats * 0.99))]
+            result.notes.append(f"{what}: p99 {late * 1000:.1f} ms of {repeats}")
+        rig.close()
+    return result
