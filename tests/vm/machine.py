@@ -186,7 +186,12 @@ class Machine:
 
         CommandTimeout after `timeout` seconds; with `check`, CommandFailed unless its status is 0.
         """
-        return self.start(cmd, timeout=timeout, input=input).wait(timeout + GRACE_SECONDS, check=check)
+        handle = self.start(cmd, timeout=timeout, input=input)
+        try:
+            return handle.wait(timeout + GRACE_SECONDS, check=check)
+        except TimeoutError:
+            self._qemu.check_alive()
+            raise qemu.QemuError(f"no answer from the machine to {cmd!r}; {self._qemu.last_words()}") from None
 
     # -- files
 
