@@ -16,7 +16,7 @@ from secmarkd.ruleset.drift import Drift
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.plan import InUse, plan
 from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace, Transaction
+from secmarkd.ruleset.transaction import Rebuild, Replace, Transaction
 
 
 class Action(StrEnum):
@@ -111,7 +111,7 @@ def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, froze
             pass
         except Conflict as conflict:
             return replaced, written, conflict
-        replaced = replaced or any(isinstance(command, Replace) for command in transaction)
+        replaced = replaced or any(isinstance(command, Replace | Rebuild) for command in transaction)
     return replaced, written, None
 
 

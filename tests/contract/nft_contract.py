@@ -15,7 +15,15 @@ from secmarkd.ports import Nft
 from secmarkd.ruleset.elements import Elements, Field
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.table import Foreign, Key, Map, Mark, Match, Object, ObjectKind, Rule, Statement, Table, Verdict
-from secmarkd.ruleset.transaction import AddElements, AddObjects, DeleteElements, DeleteObjects, Remove, Replace
+from secmarkd.ruleset.transaction import (
+    AddElements,
+    AddObjects,
+    DeleteElements,
+    DeleteObjects,
+    Rebuild,
+    Remove,
+    Replace,
+)
 from tests.support.tables import Values, find_map, full_table, make_map, make_object, replace_map, with_elements
 
 
@@ -188,6 +196,23 @@ class NftContract:
         return table
 
     # --- reading and replacing ---
+
+    def test_a_table_is_rebuilt_within_its_chains(self, world: World) -> None:
+        before = full_table(world.kind)
+        after = replace(before, chains=before.chains[:1], maps=before.maps[:2])
+        after = replace(after, chains=tuple(replace(each, rules=()) for each in after.chains))
+        world.nft.commit((Replace(before),))
+        world.nft.commit((Rebuild(before, after),))
+        assert world.nft.read() == after
+        world.nft.commit((Rebuild(after, before),))
+        assert world.nft.read() == before
+
+    def test_a_table_that_is_another_is_not_rebuilt(self, world: World) -> None:
+        before = full_table(world.kind)
+        world.nft.commit((Replace(replace(before, chains=(), maps=())),))
+        with pytest.raises(Conflict):
+            world.nft.commit((Rebuild(before, replace(before, maps=())),))
+        assert world.nft.read() == replace(before, chains=(), maps=())
 
     def test_the_generation_rises_with_each_commit_and_only_with_that(self, world: World) -> None:
         before = world.nft.generation()

@@ -30,6 +30,7 @@ from secmarkd.ruleset.transaction import (
     Command,
     DeleteElements,
     DeleteObjects,
+    Rebuild,
     Remove,
     Replace,
     Transaction,
@@ -76,7 +77,7 @@ class FakeNft:
         """As ports.Nft."""
         self._fail("commit")
         table = self._after(transaction, "commit")
-        changes = table != self.table or any(isinstance(each, Replace) for each in transaction)
+        changes = table != self.table or any(isinstance(each, Replace | Rebuild) for each in transaction)
         self.table = table
         self.commits.append(transaction)
         if changes:
@@ -153,6 +154,10 @@ class FakeNft:
         if table is None:
             raise Conflict("no such table", operation=operation, offender="table secmarkd")
         match command:
+            case Rebuild(before, after):
+                if {each.name for each in table.chains} != {each.name for each in before.chains}:
+                    raise Conflict("no such chain", operation=operation, offender="table secmarkd")
+                return self._replaced(replace(after, foreign=table.foreign), operation)
             case AddObjects(objects):
                 return self._with_objects(table, objects, operation)
             case DeleteObjects(objects):

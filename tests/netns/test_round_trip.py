@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from secmarkd.kernel.nft import LibNft
 from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.ruleset.transaction import Rebuild, Replace
 from tests.support.capability import require_bindings, require_namespaces
 from tests.support.namespace import Namespace
 from tests.support.strategies import tables
@@ -32,3 +33,12 @@ def nft() -> Iterator[LibNft]:
 def test_every_table_reads_back_as_it_was_written(nft: LibNft, table: Table) -> None:
     nft.commit((Replace(table),))
     assert nft.read() == table
+
+
+@given(before=tables(), after=tables())
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_every_table_is_rebuilt_into_every_other(nft: LibNft, before: Table, after: Table) -> None:
+    after = replace(after, flags=before.flags)
+    nft.commit((Replace(before),))
+    nft.commit((Rebuild(before, after),))
+    assert nft.read() == after

@@ -52,9 +52,10 @@ class KernelRig:
             self.service.tick()
         return True
 
-    def listing(self) -> str:
-        """Our table as nft prints it, apart from what the service reads."""
-        return self.namespace.run("nft list table inet secmarkd", check=False).stdout
+    def listing(self) -> list[str]:
+        """Our table as nft prints it, apart from what the service reads: its parts, whose order means nothing."""
+        text = self.namespace.run("nft list table inet secmarkd", check=False).stdout
+        return sorted(part.strip() for part in text.removeprefix("table inet secmarkd {\n").split("\n\t}\n"))
 
     def close(self) -> None:
         self.nft.close()

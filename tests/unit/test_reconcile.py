@@ -20,7 +20,7 @@ from secmarkd.ruleset.elements import Elements, Field
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.plan import LARGE_ACTIVATION, plan
 from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
-from secmarkd.ruleset.transaction import AddElements, Replace, Transaction
+from secmarkd.ruleset.transaction import AddElements, Rebuild, Replace, Transaction
 from tests.fakes.nft import FakeNft
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, without_contradictions
 
@@ -260,13 +260,19 @@ def test_large_first_activation_labels_everything_in_a_short_first_transaction()
     assert nft.table == desired
 
 
-def test_element_that_nft_would_silently_keep_is_removed_by_replacing_the_table() -> None:
+def test_element_that_nft_would_silently_keep_is_removed_with_its_map() -> None:
     field = (Field.IPV4,)
     wanted = Map("server_remote4_ranges", field, ObjectKind.SECMARK, True, Elements.of(8, {b"\x0a" * 8: "s_web"}))
     last = Elements.of(8, {b"\x0a" * 8: "s_web", b"\xff" * 8: "s_web"})
     desired = replace(ports_table(1), maps=(wanted,))
-    (transaction,) = plan(desired, replace(desired, maps=(replace(wanted, elements=last),)))
-    assert transaction == (Replace(desired),)
+    live = replace(desired, maps=(replace(wanted, elements=last),))
+    assert plan(desired, live) == ((Rebuild(live, desired),),)
+
+
+def test_foreign_things_and_flags_need_the_table_replaced() -> None:
+    desired = ports_table(3)
+    for tamper in (foreign_set, dormant):
+        assert plan(desired, tamper(desired)) == ((Replace(desired),),)
 
 
 def test_small_first_activation_is_one_transaction() -> None:

@@ -17,7 +17,7 @@ from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Change, Drift
 from secmarkd.ruleset.plan import plan as plan_of
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.ruleset.transaction import Rebuild, Replace
 from secmarkd.service.environment import ports_in_use
 from secmarkd.service.exits import Exit
 from secmarkd.service.loading import Loaded, load
@@ -49,7 +49,9 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
         out.json({"in_sync": not drifts, "differences": [_plain(each) for each in drifts]})
     elif drifts:
         _print_drifts(drifts, out)
-        whole = any(isinstance(each, Replace) for transaction in plan_of(loaded.table, live) for each in transaction)
+        whole = any(
+            isinstance(each, Replace | Rebuild) for transaction in plan_of(loaded.table, live) for each in transaction
+        )
         how = "the table made anew in one transaction" if whole else "single changes in one transaction"
         out.line()
         out.line(f"{count(total(drifts), 'difference')}; would be put right by {how} (`secmarkctl apply`)")

@@ -6,7 +6,7 @@ from secmarkd.kernel.child import Child
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_worker import Commit, Read, typed_errors
 from secmarkd.ruleset.table import NAME, Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace, Transaction
+from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
 
 READ_SECONDS = 20.0
 """A read takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
@@ -86,7 +86,7 @@ def _element_count(transaction: Transaction) -> int:
     count = 0
     for command in transaction:
         match command:
-            case Replace(table):
+            case Replace(table) | Rebuild(_, table):
                 count += table.element_count()
             case AddElements(_, elements) | DeleteElements(_, elements):
                 count += len(elements)

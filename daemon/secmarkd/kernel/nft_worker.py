@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from secmarkd.errors import CapabilityMissing, KernelError, NotSupported, StateUnknown
+from secmarkd.errors import CapabilityMissing, Conflict, KernelError, NotSupported, SelinuxInactive, StateUnknown
 from secmarkd.kernel.child import Final, serve
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_nftables, no_ownership, no_permission, refusal
@@ -26,7 +26,7 @@ from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.decode_statement import with_cgroup_levels
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.table import FAMILY, NAME, Chain, Key, Match, Table
-from secmarkd.ruleset.transaction import Replace, Transaction
+from secmarkd.ruleset.transaction import Rebuild, Replace, Transaction
 
 if TYPE_CHECKING:
     from nftables import Nftables
@@ -153,6 +153,9 @@ class Worker:
             owning = any(isinstance(each, Replace) and each.table.flags for each in request.transaction)
             if owning and isinstance(error, NotSupported) and refused.command.startswith("add table"):
                 raise no_ownership(operation) from error
+            rebuilding = any(isinstance(each, Rebuild) for each in request.transaction)
+            if rebuilding and refused.number == errno.ENOENT and not isinstance(error, SelinuxInactive):
+                raise Conflict("the table is not as it was read", operation=operation) from error
             raise error
         if not request.dry:
             self._keep_owner(nft, request.transaction)

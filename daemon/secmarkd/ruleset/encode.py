@@ -42,6 +42,7 @@ from secmarkd.ruleset.transaction import (
     Command,
     DeleteElements,
     DeleteObjects,
+    Rebuild,
     Remove,
     Replace,
     Transaction,
@@ -75,6 +76,8 @@ def _command(command: Command, table_present: bool) -> list[str]:
     match command:
         case Replace(table):
             return [*_no_table(table_present), *_table(table)]
+        case Rebuild(before, after):
+            return _rebuild(before, after)
         case Remove():
             return _no_table(table_present)
         case AddObjects(objects):
@@ -106,6 +109,29 @@ def _table(table: Table) -> list[str]:
     for chain in table.chains:
         lines += [_add_rule(chain.name, rule) for rule in chain.rules]
     for each in table.maps:
+        lines += _command(AddElements(each, each.elements), False)
+    return lines
+
+
+def _rebuild(before: Table, after: Table) -> list[str]:
+    """Rules go before what they refer to, and come after it."""
+    gone = set(before.objects) - set(after.objects)
+    stale = {each.name for each in gone}
+    kept = {each for each in set(before.maps) & set(after.maps) if not stale & set(each.elements.objects)}
+    hooked = {(each.name, each.base) for each in before.chains} & {(each.name, each.base) for each in after.chains}
+    new_maps = [each for each in after.maps if each not in kept]
+    lines = [f"flush chain {_HERE} {_name(each.name)}" for each in before.chains]
+    lines += [f"delete map {_HERE} {_name(each.name)}" for each in before.maps if each not in kept]
+    lines += [
+        f"delete chain {_HERE} {_name(each.name)}" for each in before.chains if (each.name, each.base) not in hooked
+    ]
+    lines += [f"delete {each.kind} {_HERE} {_name(each.name)}" for each in sorted(gone)]
+    lines += [_add_object(each) for each in after.objects if each not in before.objects]
+    lines += [_add_map(each) for each in new_maps]
+    lines += [_add_chain(each) for each in after.chains if (each.name, each.base) not in hooked]
+    for chain in after.chains:
+        lines += [_add_rule(chain.name, rule) for rule in chain.rules]
+    for each in new_maps:
         lines += _command(AddElements(each, each.elements), False)
     return lines
 

@@ -19,6 +19,19 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The same for a table that is known to be there, by rewriting the rules within its chains: base chains stay hooked
+    and equal maps stay filled, so that a packet inside of them meets the old rules whole or the new rules whole.
+
+    Both tables have the same flags, and `before` has nothing foreign beside its chains, maps and objects. Conflict
+    (ENOENT, EEXIST) where the live table is not as `before`.
+    """
+
+    before: Table
+    after: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """`add table; delete table`: afterwards there is no table of ours, whether or not there was one."""
 
@@ -54,5 +67,5 @@ class DeleteElements:
     elements: Elements
 
 
-Command = Replace | Remove | AddObjects | DeleteObjects | AddElements | DeleteElements
+Command = Replace | Rebuild | Remove | AddObjects | DeleteObjects | AddElements | DeleteElements
 Transaction = tuple[Command, ...]
