@@ -56,7 +56,7 @@ class Tampering(RuleBasedStateMachine):
     """Every rule tampers once, lets the service see it, and compares what it did and said with what it should have."""
 
     rig: ClassVar[KernelRig]
-    baseline: ClassVar[str]
+    baseline: ClassVar[list[str]]
     done: ClassVar[int] = 0
 
     # --- elements ---
