@@ -11,6 +11,7 @@ import pytest
 from secmarkd.kernel.processes import Processes, counts_as_kernel, unit_of
 from secmarkd.ports import Committed, Writer
 from secmarkd.service.blame import NOBODY, Blame, describe
+from tests.support.capability import require
 
 ID = "0123456789ab" + "c" * 52
 
@@ -62,8 +63,7 @@ class Proc:
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Proc:
-    if not counts_as_kernel(Path("/proc")):
-        pytest.skip("not in the initial PID namespace")
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
     return Proc(tmp_path)
 
 
@@ -113,8 +113,7 @@ def test_long_command_lines_are_cut(proc: Proc) -> None:
 
 
 def test_this_very_thread_is_found_in_the_real_procfs() -> None:
-    if not counts_as_kernel(Path("/proc")):
-        pytest.skip("not in the initial PID namespace")
+    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
     found: list[Writer] = []
 
     def look() -> None:

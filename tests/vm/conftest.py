@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import image
 import pytest
 from labelling import apply, cable
 from machine import TREE, Machine
+
+from tests.support.capability import require
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +18,7 @@ def machine() -> Iterator[Machine]:
 
     Without the tools for it tests are skipped on a developer's machine, and fail where CI=true.
     """
-    if reason := image.missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(not (reason := image.missing()), reason or "")
     with Machine() as running:
         running.put_project()
         running.snapshot("tree")

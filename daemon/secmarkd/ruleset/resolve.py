@@ -56,14 +56,7 @@ def resolve(boxes: Iterable[Box]) -> tuple[list[Cell], list[Clash]]:
     by_exact: dict[Exact, list[Box]] = {}
     for box in boxes:
         by_exact.setdefault(box.exact, []).append(box)
-    cells: list[Cell] = []
-    clashes: list[Clash] = []
-    for exact, group in by_exact.items():
-        for ranges, winners in _sweep(group, 0):
-            cells.append(Cell(exact, ranges, winners[0]))
-            if len(winners) > 1:
-                clashes.append(Clash(winners[0], winners[1], exact, ranges))
-    return cells, clashes
+    return _told_apart((exact, *part) for exact, group in by_exact.items() for part in _sweep(group, 0))
 
 
 def resolve_points(boxes: Iterable[Box]) -> tuple[list[Cell], list[Clash]]:
@@ -71,18 +64,24 @@ def resolve_points(boxes: Iterable[Box]) -> tuple[list[Cell], list[Clash]]:
     by_place: dict[tuple[Exact, tuple[Range, ...]], list[Box]] = {}
     for box in boxes:
         by_place.setdefault((box.exact, box.ranges), []).append(box)
-    cells: list[Cell] = []
-    clashes: list[Clash] = []
-    for (exact, ranges), group in by_place.items():
-        winners = _winners(group) if len(group) > 1 else (group[0].rule,)
-        cells.append(Cell(exact, ranges, winners[0]))
-        if len(winners) > 1:
-            clashes.append(Clash(winners[0], winners[1], exact, ranges))
-    return cells, clashes
+    return _told_apart(
+        (exact, ranges, _winners(group) if len(group) > 1 else (group[0].rule,))
+        for (exact, ranges), group in by_place.items()
+    )
 
 
 _Winners = tuple[Rule, ...]
 """The rule that wins, and where there is one, a rule that contradicts it."""
+
+
+def _told_apart(parts: Iterable[tuple[Exact, tuple[Range, ...], _Winners]]) -> tuple[list[Cell], list[Clash]]:
+    cells: list[Cell] = []
+    clashes: list[Clash] = []
+    for exact, ranges, winners in parts:
+        cells.append(Cell(exact, ranges, winners[0]))
+        if len(winners) > 1:
+            clashes.append(Clash(winners[0], winners[1], exact, ranges))
+    return cells, clashes
 
 
 def _sweep(boxes: Sequence[Box], dimension: int) -> list[tuple[tuple[Range, ...], _Winners]]:
