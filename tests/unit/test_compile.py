@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secmarkd.cli.words import parse_packet
@@ -49,6 +49,7 @@ def test_rules_that_disagree_on_some_packet_are_refused_at_load(seed: int) -> No
             compile_table(label_map, Mode.LABEL, ENVIRONMENT)
 
 
+@example(seed=324812421).via("rules for a protocol that has ports, naming none")
 @given(seed=SEEDS)
 def test_packet_that_a_contradiction_shows_is_contradicted(seed: int) -> None:
     """One at a time, and only where no more selective rule could decide first."""

@@ -10,7 +10,7 @@ from secmarkd.model.address import Address, format_address, parse_address
 from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.labels import Environment, LabelMap, Role
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import TCP, protocol_name
+from secmarkd.model.protocols import TCP, WITH_PORTS, protocol_name
 from secmarkd.ruleset.kinds import Group, Selector
 from secmarkd.ruleset.resolve import Clash, Range
 
@@ -49,7 +49,8 @@ def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
     hook = _HOOKS[clash.first.role]
     outgoing = hook is Hook.OUTPUT
     protocol = int(exact.get(Selector.PROTOCOL, TCP))
-    service = ranges[Selector.PORT][0] if Selector.PORT in ranges else None
+    has_ports = Selector.PORT in ranges or protocol in WITH_PORTS.values()
+    service = ranges[Selector.PORT][0] if Selector.PORT in ranges else _PORT
     interface = str(exact.get(Selector.INTERFACE) or (group.pattern or "").replace("*", "0"))
     for family in (group.family,) if group.family else (4, 6):
         remotes = _addresses(ranges.get(Selector.REMOTE), family, _REMOTES)
@@ -58,8 +59,7 @@ def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
             yield Packet(
                 hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol == TCP,
                 source=local if outgoing else remote, destination=remote if outgoing else local,
-                source_port=_PORT if service is not None or protocol == TCP else None,
-                destination_port=service if service is not None else _PORT if protocol == TCP else None,
+                source_port=_PORT if has_ports else None, destination_port=service if has_ports else None,
                 input_interface="" if outgoing else interface, output_interface=interface if outgoing else "",
                 user=int(exact[Selector.USER]) if Selector.USER in exact else None, cgroup=group.cgroup,
             )  # fmt: skip
