@@ -28,8 +28,10 @@ HARDWARE = (
     "-rtc base=utc -no-reboot"
 ).split()
 
+# clocksource: QEMU never lets the TSC go back (cpu_get_ticks), not even to a loaded state's. By the TSC all time since the
+# state was saved would pass in the machine at once, and systemd's watchdogs run out. The HPET follows the virtual clock.
 KERNEL_ARGUMENTS = (
-    "root=/dev/vda rw rootfstype=ext4 console=ttyS0 quiet mitigations=off nowatchdog "
+    "root=/dev/vda rw rootfstype=ext4 console=ttyS0 quiet mitigations=off nowatchdog clocksource=hpet "
     "security=selinux selinux=1 enforcing=0 audit=1 audit_backlog_limit=8192 "
     "systemd.show_status=no"
 )

@@ -102,6 +102,11 @@ class TestCommands:
             handle.wait()
 
 
+def uptime(vm: Machine) -> float:
+    """CLOCK_MONOTONIC of the machine, in seconds."""
+    return float(vm.run("cat /proc/uptime").out.split()[0])
+
+
 class TestStates:
     def test_are_the_same_each_time(self, vm: Machine) -> None:
         first = fingerprint(vm)
@@ -124,6 +129,16 @@ class TestStates:
             assert abs(float(vm.run("date +%s.%N").out) - time.time()) < 30
             random.append(vm.run("head -c 16 /dev/urandom | md5sum").out)
         assert random[0] != random[1]
+
+    def test_begin_at_the_moment_when_they_were_saved(self, vm: Machine) -> None:
+        """By the clock that watchdogs and timers use; else they would run out in a state that is restored late."""
+        vm.snapshot("moment")
+        saved = uptime(vm)
+        vm.run("sleep 20")
+        assert uptime(vm) >= saved + 20
+        vm.restore("moment")
+        assert uptime(vm) < saved + 10
+        vm.restore("tree")
 
     def test_survive_a_restore_in_the_middle_of_a_flood(self, vm: Machine) -> None:
         for _ in range(3):

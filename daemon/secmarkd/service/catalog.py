@@ -139,12 +139,12 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     DriftRepaired: (
         "Packet labels were repaired",
-        "@SECMARKD_COUNT@ differences were put right, and the table was read back and found equal to the "
+        "All that differed was put right (@SECMARKD_COUNT@ in all), and the table was read back and found equal to the "
         "configuration.",
     ),
     DriftGone: (
         "Packet labels are as configured again",
-        "@SECMARKD_COUNT@ differences that were reported before are gone without this service having "
+        "What was reported before as differing (@SECMARKD_COUNT@ in all) is gone without this service having "
         "changed anything.",
     ),
     FightDetected: (
@@ -164,7 +164,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     RepairFailed: (
         "Packet labels could not be repaired",
-        "@SECMARKD_COUNT@ things differ, and: @SECMARKD_ERROR@\n\n"
+        "Something differs (@SECMARKD_COUNT@ in all), and: @SECMARKD_ERROR@\n\n"
         "The kernel took no part of the repair. The service tries again by itself.",
     ),
     VerificationFailed: (
