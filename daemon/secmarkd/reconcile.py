@@ -59,8 +59,17 @@ class Outcome:
         return self.action in (Action.NONE, Action.CREATED, Action.REPAIRED, Action.REPLACED)
 
 
-def reconcile(nft: Nft, desired: Table, on_drift: OnDrift = OnDrift.REPAIR, in_use: InUse = frozenset()) -> Outcome:
+def reconcile(
+    nft: Nft,
+    desired: Table,
+    on_drift: OnDrift = OnDrift.REPAIR,
+    in_use: InUse = frozenset(),
+    *,
+    staged: bool = False,
+) -> Outcome:
     """Make the kernel's table equal to `desired`, or only compare them where `on_drift` says so.
+
+    `staged` is for a table that is newly wanted: the live one was right up to now, and packets are on their way through it.
 
     Never raises KernelError: a pass that could not be finished is an Outcome with FAILED and the error. Nothing is
     called in sync that was not read back and found equal.
@@ -76,9 +85,9 @@ def reconcile(nft: Nft, desired: Table, on_drift: OnDrift = OnDrift.REPAIR, in_u
             return Outcome(Action.NONE, generation=generation)
         if on_drift is OnDrift.REPORT:
             return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
-        replaced, written, conflict = _apply(nft, plan(desired, live, in_use))
+        replaced, written, conflict = _apply(nft, plan(desired, live, in_use, staged=staged))
         if conflict is not None:
-            # Someone changed the table between our read and our write, so that single changes no longer fit; the whole
+            # Someone changed the table between our read and our write, so that our changes no longer fit; the whole
             # table always does. What they changed is read first: it would be undone without a word otherwise.
             live = nft.read()
             drifts += tuple(each for each in diff(desired, live) if each not in drifts)

@@ -14,7 +14,21 @@ from secmarkd.errors import Conflict, KernelError
 from secmarkd.ports import Nft
 from secmarkd.ruleset.elements import Elements, Field
 from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.table import Foreign, Key, Map, Mark, Match, Object, ObjectKind, Rule, Statement, Table, Verdict
+from secmarkd.ruleset.plan import plan
+from secmarkd.ruleset.table import (
+    Chain,
+    Foreign,
+    Key,
+    Map,
+    Mark,
+    Match,
+    Object,
+    ObjectKind,
+    Rule,
+    Statement,
+    Table,
+    Verdict,
+)
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
@@ -89,6 +103,9 @@ def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
 
 
 _STATEMENT = "statement"
+_PORT_IN_F = '{"match": {"left": {"payload": {"field": "dport", "protocol": "tcp"}}, "op": "==", "right": "@f"}}'
+_VERDICTS = '{"elem": [[7, {"jump": {"target": "theirs"}}]], "map": "verdict", "name": "f", "type": "inet_service"}'
+
 INTRUSIONS = (
     Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", '{"drop": null}'))),
     Intrusion(
@@ -152,6 +169,23 @@ INTRUSIONS = (
         "element with a comment",
         'add element inet secmarkd m_port { 6 . 7 comment "x" : "s_http" }',
         _with_foreign("element", "m_port", '[{"elem": {"comment": "x", "val": {"concat": [6, 7]}}}, "s_http"]'),
+    ),
+    Intrusion(
+        "set that a rule uses",
+        "add set inet secmarkd f { type inet_service; }; add rule inet secmarkd done tcp dport @f drop",
+        lambda table: _with_rule("done", Foreign(_STATEMENT, "", _PORT_IN_F), Foreign(_STATEMENT, "", '{"drop": null}'))(
+            _with_foreign("set", "f", '{"name": "f", "type": "inet_service"}')(table)
+        ),
+    ),
+    Intrusion(
+        "map to verdicts, and where it leads",
+        "add chain inet secmarkd theirs; "
+        "add map inet secmarkd f { type inet_service : verdict; elements = { 7 : jump theirs } }",
+        lambda table: replace(
+            table,
+            chains=tuple(sorted((*table.chains, Chain("theirs", ())), key=lambda one: one.name)),
+            foreign=(Foreign("map", "f", _VERDICTS),),
+        ),
     ),
     Intrusion("deleted element", "delete element inet secmarkd m_port { 6 . 80 }", _without_element("m_port", 6, 80)),
     Intrusion(
@@ -426,6 +460,19 @@ class NftContract:
         world.change(intrusion.text, intrusion.effect)
         world.nft.commit((Replace(full),))
         assert world.nft.read() == full
+
+    @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
+    @pytest.mark.parametrize("staged", [False, True], ids=["at once", "in stages"])
+    def test_whatever_others_did_a_plan_undoes_it(
+        self, world: World, full: Table, intrusion: Intrusion, staged: bool
+    ) -> None:
+        world.change(intrusion.text, intrusion.effect)
+        live = world.nft.read()
+        for transaction in plan(full, live, staged=staged):
+            world.nft.commit(transaction)
+        assert world.nft.read() == full
+        if live is not None and live.flags == full.flags:
+            assert not any(isinstance(each, Replace) for each in plan(full, live)[0])
 
     @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
     def test_whatever_others_did_the_table_can_be_removed(

@@ -157,7 +157,7 @@ class FakeNft:
             case Rebuild(before, after):
                 if {each.name for each in table.chains} != {each.name for each in before.chains}:
                     raise Conflict("no such chain", operation=operation, offender="table secmarkd")
-                return self._replaced(replace(after, foreign=table.foreign), operation)
+                return self._replaced(after, operation)
             case AddObjects(objects):
                 return self._with_objects(table, objects, operation)
             case DeleteObjects(objects):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from secmarkd.kernel.nft import LibNft
+from secmarkd.ruleset.stages import stages
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Rebuild, Replace
 from tests.support.capability import require_bindings, require_namespaces
@@ -42,3 +44,13 @@ def test_every_table_is_rebuilt_into_every_other(nft: LibNft, before: Table, aft
     nft.commit((Replace(before),))
     nft.commit((Rebuild(before, after),))
     assert nft.read() == after
+
+
+@given(before=tables(), after=tables())
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, after: Table) -> None:
+    after = replace(after, flags=before.flags)
+    nft.commit((Replace(before),))
+    for one, next_one in pairwise((before, *stages(before, after))):
+        nft.commit((Rebuild(one, next_one),))
+        assert nft.read() == next_one

@@ -99,6 +99,10 @@ def foreign_set(table: Table) -> Table:
     return replace(table, foreign=(Foreign("set", "theirs", "{}"),))
 
 
+def with_comment(table: Table) -> Table:
+    return replace(table, foreign=(Foreign("table", "secmarkd", '{"comment": "theirs"}'),))
+
+
 def dormant(table: Table) -> Table:
     return replace(table, flags=("dormant",))
 
@@ -116,6 +120,7 @@ TAMPERINGS: list[tuple[Tampering, Thing, Change, Action]] = [
     (without_chain, Thing.CHAIN, Change.MISSING, Action.REPLACED),
     (without_map, Thing.MAP, Change.MISSING, Action.REPLACED),
     (foreign_set, Thing.FOREIGN, Change.ADDED, Action.REPLACED),
+    (with_comment, Thing.FOREIGN, Change.ADDED, Action.REPLACED),
     (dormant, Thing.TABLE, Change.CHANGED, Action.REPLACED),
 ]
 
@@ -269,9 +274,9 @@ def test_element_that_nft_would_silently_keep_is_removed_with_its_map() -> None:
     assert plan(desired, live) == ((Rebuild(live, desired),),)
 
 
-def test_foreign_things_and_flags_need_the_table_replaced() -> None:
+def test_what_cannot_be_named_needs_the_table_replaced() -> None:
     desired = ports_table(3)
-    for tamper in (foreign_set, dormant):
+    for tamper in (dormant, with_comment):
         assert plan(desired, tamper(desired)) == ((Replace(desired),),)
 
 

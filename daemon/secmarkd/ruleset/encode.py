@@ -15,6 +15,7 @@ from typing import assert_never
 
 from secmarkd.model.precedence import cgroup_level
 from secmarkd.ruleset.element_text import element_lines, interface_text, key_lines, render_packed
+from secmarkd.ruleset.rebuild import steps
 from secmarkd.ruleset.table import (
     FAMILY,
     NAME,
@@ -114,26 +115,17 @@ def _table(table: Table) -> list[str]:
 
 
 def _rebuild(before: Table, after: Table) -> list[str]:
-    """Rules go before what they refer to, and come after it."""
-    gone = set(before.objects) - set(after.objects)
-    stale = {each.name for each in gone}
-    kept = {each for each in set(before.maps) & set(after.maps) if not stale & set(each.elements.objects)}
-    hooked = {(each.name, each.base) for each in before.chains} & {(each.name, each.base) for each in after.chains}
-    new_maps = [each for each in after.maps if each not in kept]
-    lines = [f"flush chain {_HERE} {_name(each.name)}" for each in before.chains]
-    lines += [f"delete map {_HERE} {_name(each.name)}" for each in before.maps if each not in kept]
-    lines += [
-        f"delete chain {_HERE} {_name(each.name)}" for each in before.chains if (each.name, each.base) not in hooked
-    ]
-    lines += [f"delete {each.kind} {_HERE} {_name(each.name)}" for each in sorted(gone)]
-    lines += [_add_object(each) for each in after.objects if each not in before.objects]
-    lines += [_add_map(each) for each in new_maps]
-    lines += [_add_chain(each) for each in after.chains if (each.name, each.base) not in hooked]
+    todo = steps(before, after)
+    lines = [f"flush chain {_HERE} {_name(each)}" for each in todo.flush]
+    lines += [line for each in todo.shrink for line in _command(each, True)]
+    lines += [f"delete {kind} {_HERE} {_name(name)}" for kind, name in todo.delete]
+    lines += [_add_object(each) for each in todo.objects]
+    lines += [_add_map(each) for each in todo.maps]
+    lines += [_add_chain(each) for each in todo.chains]
     for chain in after.chains:
         lines += [_add_rule(chain.name, rule) for rule in chain.rules]
-    for each in new_maps:
-        lines += _command(AddElements(each, each.elements), False)
-    return lines
+    lines += [line for each in todo.maps for line in _command(AddElements(each, each.elements), True)]
+    return lines + [line for each in todo.grow for line in _command(each, True)]
 
 
 def _add_object(each: Object) -> str:

@@ -1,33 +1,32 @@
 """From a difference to the smallest safe transactions that remove it.
 
-Elements and unreferenced objects are put right one by one. Anything else is one transaction that rewrites all rules within
-their chains, and the maps that differ (Rebuild). Only where there is something that cannot be addressed so (a foreign set,
-other table flags) is the table deleted and added anew in one transaction (Replace): a packet that is between the new base
-chain and the old one at the commit then meets neither.
+Elements and unreferenced objects are put right one by one. Anything else rewrites all rules within their chains, and the
+maps that differ by more (Rebuild): in one transaction where someone else made the difference, in stages where what is live
+was right up to now. Only where there is something that cannot be addressed so (other table flags, a comment on the table)
+is the table deleted and added anew in one transaction (Replace): a packet that is between the new base chain and the old
+one at the commit then meets neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
+from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, Field, key_width
+from secmarkd.ruleset.rebuild import rebuildable
+from secmarkd.ruleset.stages import stages
 from secmarkd.ruleset.table import Map, Table
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
     Command,
-    DeleteElements,
     DeleteObjects,
     Rebuild,
     Replace,
     Transaction,
 )
 
-MOST_HASH_CHANGES = 2000
-"""Above this, replacing the table is quicker than single changes and as safe."""
-MOST_INTERVAL_CHANGES = 8
-"""Each deletion from an interval map of 10,000 elements takes 41 ms, replacing all of it 309 ms (nft 1.0.6)."""
 LARGE_ACTIVATION = 512
 """Elements that one first transaction may have. From the moment the kernel prepares the first secmark object SELinux
 checks every packet, and until the commit nothing labels them: so the first transaction must be short."""
@@ -36,11 +35,13 @@ InUse = frozenset[tuple[int, int]]
 """Protocol and port of what listens or is connected now."""
 
 
-def plan(desired: Table, live: Table | None, in_use: InUse = frozenset()) -> tuple[Transaction, ...]:
+def plan(
+    desired: Table, live: Table | None, in_use: InUse = frozenset(), *, staged: bool = False
+) -> tuple[Transaction, ...]:
     """The transactions, in order, that make `desired` of `live`; none when they are equal.
 
-    More than one only for a large first activation, where the first one already labels every packet (those of `in_use` as
-    desired, the rest by default).
+    More than one for a large first activation, where the first one already labels every packet (those of `in_use` as
+    desired, the rest by default), and where `staged` spares packets that are in the middle of the live rules.
     """
     if live is None:
         return _activation(desired, in_use)
@@ -49,8 +50,10 @@ def plan(desired: Table, live: Table | None, in_use: InUse = frozenset()) -> tup
     small = _single_changes(desired, live)
     if small is not None:
         return (small,)
-    rebuilt = live.flags == desired.flags and not live.foreign
-    return ((Rebuild(live, desired) if rebuilt else Replace(desired),),)
+    if not rebuildable(live, desired):
+        return ((Replace(desired),),)
+    way = stages(live, desired) if staged else (desired,)
+    return tuple((Rebuild(before, after),) for before, after in pairwise((live, *way)))
 
 
 def _activation(desired: Table, in_use: InUse) -> tuple[Transaction, ...]:
@@ -95,19 +98,19 @@ def _without(each: Map, taken: Elements) -> Elements:
 
 
 def _single_changes(desired: Table, live: Table) -> Transaction | None:
-    """Single changes, or None where they would not do or would take longer than replacing the table."""
+    """Single changes, or None where they would not do or would take longer than making maps anew."""
     if _structure(desired) != _structure(live):
         return None
     wanted, there = set(desired.objects), set(live.objects)
     missing, added = wanted - there, there - wanted
     if {each.name for each in missing} & {each.name for each in added}:
         return None
-    elements = list(_element_changes(desired, live))
-    if any(isinstance(each, DeleteElements) and _keeps_last_value(each) for each in elements):
-        return None
-    hashed = sum(len(each.elements) for each in elements if not each.map.interval)
-    if hashed > MOST_HASH_CHANGES or sum(len(each.elements) for each in elements) - hashed > MOST_INTERVAL_CHANGES:
-        return None
+    elements: list[Command] = []
+    for mine, other in zip(desired.maps, live.maps, strict=True):
+        changes = element_changes(mine, other)
+        if changes is None:
+            return None
+        elements += changes
     commands: list[Command] = []
     if missing:
         commands.append(AddObjects(tuple(sorted(missing))))
@@ -117,26 +120,7 @@ def _single_changes(desired: Table, live: Table) -> Transaction | None:
     return tuple(commands)
 
 
-def _keeps_last_value(change: DeleteElements) -> bool:
-    """Whether nft would silently keep an element: a single last value (255.255.255.255) of an interval map with one field
-    is not deleted by 1.0.6 nor 1.1.3, exit code 0 notwithstanding."""
-    width = change.map.elements.width
-    last = b"\xff" * width
-    return change.map.interval and len(change.map.key) == 1 and any(key == last for key, _ in change.elements.items())
-
-
 def _structure(table: Table) -> Table:
     """The table without what single changes can put right."""
     empty = tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps)
     return replace(table, objects=(), maps=empty)
-
-
-def _element_changes(desired: Table, live: Table) -> Iterator[AddElements | DeleteElements]:
-    for mine, other in zip(desired.maps, live.maps, strict=True):
-        if mine.elements == other.elements:
-            continue
-        wanted, there = set(mine.elements.items()), set(other.elements.items())
-        if there - wanted:
-            yield DeleteElements(mine, Elements.of(mine.elements.width, there - wanted))
-        if wanted - there:
-            yield AddElements(mine, Elements.of(mine.elements.width, wanted - there))

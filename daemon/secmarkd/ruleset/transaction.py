@@ -21,10 +21,9 @@ class Replace:
 @dataclass(frozen=True, slots=True)
 class Rebuild:
     """The same for a table that is known to be there, by rewriting the rules within its chains: base chains stay hooked
-    and equal maps stay filled, so that a packet inside of them meets the old rules whole or the new rules whole.
+    and maps that need only single changes stay filled.
 
-    Both tables have the same flags, and `before` has nothing foreign beside its chains, maps and objects. Conflict
-    (ENOENT, EEXIST) where the live table is not as `before`.
+    Only where `rebuild.rebuildable`. Conflict (ENOENT, EEXIST) where the live table is not as `before`.
     """
 
     before: Table

@@ -222,7 +222,7 @@ class Service:
         assert self._loaded is not None
         before = None if self._owed else self._loaded.table
         if self._follow_environment() or self._owed:
-            outcome = self._pass(self._loaded.table, OnDrift.REPAIR)
+            outcome = self._pass(self._loaded.table, OnDrift.REPAIR, staged=True)
             self._owed = not outcome.in_sync
             self._settle(outcome)
             self._tell_change(outcome, before, "environment" if before else "reload")
@@ -268,19 +268,19 @@ class Service:
 
     def _write(self, table: Table) -> Outcome:
         """A pass for a table that is newly wanted. Raises what no later try would change."""
-        outcome = self._pass(table, OnDrift.REPAIR)
+        outcome = self._pass(table, OnDrift.REPAIR, staged=True)
         if isinstance(outcome.error, REFUSALS):
             raise outcome.error
         self._owed = not outcome.in_sync
         return outcome
 
-    def _pass(self, table: Table, on_drift: OnDrift) -> Outcome:
+    def _pass(self, table: Table, on_drift: OnDrift, *, staged: bool = False) -> Outcome:
         in_use: InUse = self._world.ports_in_use() if table.element_count() > LARGE_ACTIVATION else frozenset()
         began = self._world.clock.monotonic()
         self._watch.begin()
         try:
             with self._announcer.patience(DEADLINE):
-                outcome = reconcile(self._world.nft, table, on_drift, in_use)
+                outcome = reconcile(self._world.nft, table, on_drift, in_use, staged=staged)
         except CapabilityMissing as error:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
             outcome = Outcome(Action.FAILED, error=missing)

@@ -1,0 +1,81 @@
+"""What it takes to make one table of another within its base chains, as values; `encode` writes them as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from secmarkd.ruleset.changes import ElementChanges, element_changes
+from secmarkd.ruleset.table import Chain, Map, Object, ObjectKind, Table
+from secmarkd.ruleset.transaction import AddElements, DeleteElements
+
+_SETS = frozenset({"set", "map"})
+_OTHERS = frozenset(
+    {"flowtable", "quota", "limit", "ct helper", "ct timeout", "ct expectation", "synproxy", *ObjectKind}
+)
+"""nft's words for what can be deleted by kind and name, beside sets and chains."""
+
+
+def rebuildable(live: Table, desired: Table) -> bool:
+    """Whether `desired` can be made of `live` without deleting the table: where all that is foreign can be named."""
+    kinds = {"element", "chain", *_SETS, *_OTHERS}
+    return live.flags == desired.flags and all(each.name and each.what in kinds for each in live.foreign)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """In the order of the fields: rules go before what they refer to, and come after it."""
+
+    flush: tuple[str, ...]
+    """Chains. All of them: no rule may refer to what goes."""
+    shrink: tuple[DeleteElements, ...]
+    delete: tuple[tuple[str, str], ...]
+    """Maps, chains, objects and foreign things: nft's word for the kind, and the name."""
+    objects: tuple[Object, ...]
+    maps: tuple[Map, ...]
+    """With all their elements."""
+    chains: tuple[Chain, ...]
+    """Without their rules."""
+    grow: tuple[AddElements, ...]
+
+
+def steps(before: Table, after: Table) -> Steps:
+    """Maps that need no more than single changes keep what they have; base chains stay hooked where they are."""
+    foreign = {(each.what, each.name) for each in before.foreign}
+    objects = {each for each in set(before.objects) & set(after.objects) if (each.kind, each.name) not in foreign}
+    chains = {(each.name, each.base) for each in before.chains} & {(each.name, each.base) for each in after.chains}
+    chains -= {each for each in chains if ("chain", each[0]) in foreign}
+    spoilt = {name for what, name in foreign if what in ("map", "element")}
+    renamed = {each.name for each in set(before.objects) - objects} & {each.name for each in after.objects}
+    changes = _changes(before, after, spoilt, renamed)
+    flushed = {each.name for each in before.chains} | {name for what, name in foreign if what == "chain"}
+    gone_sets = {("map", each.name) for each in before.maps if each.name not in changes}
+    gone_sets |= {each for each in foreign if each[0] in _SETS}
+    gone_chains = {("chain", name) for name in flushed - {name for name, _ in chains}}
+    gone_objects = {(str(each.kind), each.name) for each in set(before.objects) - objects}
+    gone_objects |= {each for each in foreign if each[0] in _OTHERS}
+    return Steps(
+        flush=tuple(sorted(flushed)),
+        shrink=tuple(each for change in changes.values() for each in change if isinstance(each, DeleteElements)),
+        delete=(*sorted(gone_sets), *sorted(gone_chains), *sorted(gone_objects)),
+        objects=tuple(each for each in after.objects if each not in objects),
+        maps=tuple(each for each in after.maps if each.name not in changes),
+        chains=tuple(each for each in after.chains if (each.name, each.base) not in chains),
+        grow=tuple(each for change in changes.values() for each in change if isinstance(each, AddElements)),
+    )
+
+
+def _changes(
+    before: Table, after: Table, spoilt: Collection[str], renamed: Collection[str]
+) -> dict[str, ElementChanges]:
+    """By name, the maps that stay. One that has an element of a `renamed` object does not: that object has to go first."""
+    there = {each.name: each for each in before.maps if each.name not in spoilt}
+    changes: dict[str, ElementChanges] = {}
+    for each in after.maps:
+        old = there.get(each.name)
+        if old is None or not set(old.elements.objects).isdisjoint(renamed):
+            continue
+        change = element_changes(each, old)
+        if change is not None:
+            changes[each.name] = change
+    return changes

@@ -1,0 +1,151 @@
+"""On the way from one table to another no packet is let down: neither those that come, nor those that are in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secmarkd.model.evaluate import evaluate
+from secmarkd.model.labels import LabelMap, Mode
+from secmarkd.ruleset.changes import MOST_INTERVAL_CHANGES, element_changes
+from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.stages import PREFIX, stages
+from secmarkd.ruleset.table import BaseHook, Lookup, Object, Statement, Table, Verdict
+from tests.support.interpreter import Interpreter
+from tests.support.label_maps import ENVIRONMENT, random_label_map, random_packet, without_contradictions
+
+SEEDS = st.integers(0, 2**32 - 1)
+PACKETS = 10
+
+
+def _maps(seed: int) -> tuple[LabelMap, LabelMap]:
+    """Two label maps: related, as after an edit, or of nothing in common; sometimes with contexts of another level."""
+    random = Random(seed)
+    before = without_contradictions(random_label_map(random, size=10))
+    after = without_contradictions(random_label_map(random, size=10))
+    if random.random() < 0.5:
+        kept = [rule for rule in before.rules if random.random() < 0.7]
+        after = without_contradictions(replace(after, rules=(*kept, *after.rules[: random.randrange(4)])))
+    if random.random() < 0.3:
+        level = "s0:c1"
+        rules = tuple(replace(rule, context=replace(rule.context, level=level)) for rule in after.rules)
+        after = without_contradictions(replace(after, rules=rules))
+    return before, after
+
+
+def _compiled(label_map: LabelMap) -> Table:
+    return compile_table(label_map, Mode.LABEL, ENVIRONMENT)
+
+
+def _said(table: Table) -> list[Statement]:
+    """All that packets meet: the rules of base chains and of the chains that these lead to."""
+    chains = {each.name: each for each in table.chains}
+    names = [each.name for each in table.chains if each.base]
+    said: list[Statement] = []
+    for name in names:  # grows as it goes
+        for statement in (each for rule in chains[name].rules for each in rule):
+            said.append(statement)
+            if isinstance(statement, Verdict) and statement.chain and statement.chain not in names:
+                names.append(statement.chain)
+    return said
+
+
+@given(seed=SEEDS)
+def test_every_stage_labels_as_the_last_one(seed: int) -> None:
+    before, after = _maps(seed)
+    way = stages(_compiled(before), _compiled(after))
+    assert way[-1] == _compiled(after)
+    random = Random(seed)
+    interpreters = [Interpreter(each) for each in way]
+    for _ in range(PACKETS):
+        packet = random_packet(random, after)
+        decision = evaluate(after, packet, ENVIRONMENT)
+        expected = str(decision.context) if decision.context else None
+        assert [each.run(packet) for each in interpreters] == [expected] * len(way)
+
+
+@given(seed=SEEDS)
+def test_what_rules_use_is_there_for_one_transaction_more(seed: int) -> None:
+    """Objects need not be: rules and elements point at them, and the kernel frees them after the last packet (RCU)."""
+    before, after = (_compiled(each) for each in _maps(seed))
+    for one, next_one in pairwise((before, *stages(before, after))):
+        said = _said(one)
+        maps, there = ({each.name: each for each in table.maps} for table in (one, next_one))
+        for name in {each.map for each in said if isinstance(each, Lookup)}:
+            assert name in there, "a map that packets in the middle look up is gone"
+            assert element_changes(there[name], maps[name]) is not None, "such a map is made anew"
+        entered = {each.chain for each in said if isinstance(each, Verdict) and each.chain}
+        assert entered <= {each.name for each in next_one.chains}
+        assert {(each.name, each.base) for each in one.chains if each.base} & {
+            (each.name, each.base) for each in next_one.chains if each.base
+        }
+
+
+def _example() -> Table:
+    return _compiled(without_contradictions(random_label_map(Random(4), size=20)))
+
+
+def test_single_changes_need_no_stages() -> None:
+    table = _example()
+    assert stages(table, table) == (table,)
+    largest = max(table.maps, key=lambda each: len(each.elements))
+    fewer = replace(largest.elements, data=largest.elements.data[: -(largest.elements.width + 4)])
+    live = replace(
+        table, maps=tuple(replace(each, elements=fewer) if each == largest else each for each in table.maps)
+    )
+    assert stages(live, table) == (table,)
+
+
+def test_a_base_chain_of_another_priority_hangs_twice_for_a_while() -> None:
+    desired = _example()
+    hooked = {each.name: each for each in desired.chains if each.base}
+    moved = replace(hooked["input"], base=BaseHook("input", 7))
+    live = replace(desired, chains=tuple(moved if each.name == "input" else each for each in desired.chains))
+    first, second, last = stages(live, desired)
+    bases = [{each.name: each.base for each in table.chains if each.base} for table in (first, second, last)]
+    assert bases[0]["input"] == moved.base
+    assert bases[0][PREFIX + "input"] == bases[1][PREFIX + "input"] == bases[1]["input"] == hooked["input"].base
+    assert PREFIX + "input" not in bases[2]
+
+
+def test_an_object_of_another_context_is_there_under_another_name_first() -> None:
+    desired = _example()
+    changed = desired.objects[0]
+    live = replace(
+        desired, objects=(replace(changed, context="system_u:object_r:was_packet_t:s0"), *desired.objects[1:])
+    )
+    first, second, last = stages(live, desired)
+    assert live.objects[0] in first.objects
+    assert Object(PREFIX + changed.name, changed.kind, changed.context) in first.objects
+    assert {changed, Object(PREFIX + changed.name, changed.kind, changed.context)} <= set(second.objects)
+    assert last == desired
+
+
+def test_an_interval_map_that_changes_much_is_made_anew_while_nobody_looks_it_up() -> None:
+    desired = _example()
+    each = next(one for one in desired.maps if one.interval)
+    wide = b"".join(
+        bytes([0] * (each.elements.width - 1) + [number]) + bytes(4) for number in range(MOST_INTERVAL_CHANGES + 1)
+    )
+    live_map = replace(each, elements=replace(each.elements, data=wide))
+    live = replace(desired, maps=tuple(live_map if one == each else one for one in desired.maps))
+    first, second, _ = stages(live, desired)
+    looked_up = [
+        {
+            statement.map
+            for chain in table.chains
+            for rule in chain.rules
+            for statement in rule
+            if isinstance(statement, Lookup)
+        }
+        for table in (first, second)
+    ]
+    assert live_map in first.maps
+    assert each.name not in looked_up[0]
+    assert PREFIX + each.name in looked_up[0]
+    assert each in second.maps
+    assert PREFIX + each.name not in looked_up[1]
