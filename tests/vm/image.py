@@ -264,6 +264,7 @@ def first_boot(work: Path, say: Progress) -> None:
                 say("the agent answers; waiting for the end of the boot")
                 wait = "systemctl is-system-running --wait; systemctl --failed --no-legend --plain; getenforce; sync"
                 reply = guest.ask("run", cmd=wait, timeout=FIRST_BOOT_SECONDS, limit=None)
+                guest.ask("clock", source=qemu.SAVED_CLOCK, timeout=FIRST_BOOT_SECONDS)
             except TimeoutError:
                 raise ImageError(f"no answer from the machine; {machine.last_words()}") from None
             say("the machine says: " + " ".join(reply.payload.decode().split()))

@@ -154,9 +154,11 @@ class Machine:
 
     def snapshot(self, name: str) -> None:
         """Save the state under `name`, a word; restore() goes back to it from now on. No command may be running."""
+        self._channel.ask("clock", source=qemu.SAVED_CLOCK, timeout=GRACE_SECONDS)
         self._qemu.monitor.execute("stop")
         self._qemu.monitor.human(f"savevm {name}")
         self._qemu.monitor.execute("cont")
+        self._channel.ask("clock", source="tsc", timeout=GRACE_SECONDS)
         self._state = name
         self._saved[name] = self._modules
 

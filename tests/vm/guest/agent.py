@@ -7,7 +7,8 @@ A frame is two big-endian 32-bit lengths, a JSON header and a raw payload. Reque
 request carries the same `id`; replies come in the order in which the work ends. Requests:
 
 - `hello`: `now` (seconds since the epoch) sets the clock, the payload feeds the random pool, the audit position moves to
-  the end of the log. The first request after every restore.
+  the end of the log; then as `clock` with "tsc". The first request after every restore.
+- `clock`: `source` is what the kernel takes the time from: "tsc", or "hpet" while a state is saved.
 - `run`: `cmd` for `/bin/bash -c`, `limit` in seconds or null, the payload as standard input.
   The reply has `rc` (negative: the signal), `timed_out`, `out` (how much of the payload is standard output).
 - `kill`: sends `signal` to the process group of the request `target`.
@@ -28,6 +29,7 @@ import threading
 import time
 from typing import IO, Any
 
+CLOCK_SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 PORT = "/dev/virtio-ports/org.secmarkd.agent"
 AUDIT_LOG = "/var/log/audit/audit.log"
 LENGTHS = struct.Struct("!II")
@@ -252,6 +254,8 @@ class Agent:
             match header["op"]:
                 case "hello":
                     self._hello(header["now"], payload)
+                case "clock":
+                    _take_time_from(header["source"])
                 case "run":
                     command = self._running[header["id"]]
                     timed_out, out, err = command.converse(payload, header["limit"])
@@ -270,11 +274,17 @@ class Agent:
         self._port.send(reply, result)
 
     def _hello(self, now: float, entropy: bytes) -> None:
+        _take_time_from("tsc")
         time.clock_settime(time.CLOCK_REALTIME, now)
         with open("/dev/random", "wb", buffering=0) as pool:
             fcntl.ioctl(pool, RNDADDENTROPY, struct.pack("ii", 8 * len(entropy), len(entropy)) + entropy)
             fcntl.ioctl(pool, RNDRESEEDCRNG)
         self._audit.skip()
+
+
+def _take_time_from(source: str) -> None:
+    with open(CLOCK_SOURCE, "w") as file:
+        file.write(source)
 
 
 if __name__ == "__main__":
