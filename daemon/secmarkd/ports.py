@@ -112,6 +112,8 @@ class SelinuxState:
     enforcing: bool
     mls: bool
     """Contexts have a level."""
+    policy: int = 0
+    """Another number after each policy load and change of a boolean; 0 where the kernel does not tell."""
 
 
 class Selinux(Protocol):
@@ -121,14 +123,20 @@ class Selinux(Protocol):
         """Its state now; all False where SELinux is not there."""
 
     def valid(self, context: str) -> bool:
-        """Whether the loaded policy knows the context."""
+        """Whether the loaded policy knows the context. OSError where this process may not ask."""
 
 
 class Journal(Protocol):
     """Where events go."""
 
     def write(self, event: Event) -> None:
-        """Log one event. Never raises: a journal that is away must not stop the labels."""
+        """Log one event. Never raises and never waits: a journal that is away or slow must not stop the labels."""
+
+    def due(self) -> float:
+        """When `flush` has something to try again, in the clock's seconds; infinity while nothing waits."""
+
+    def flush(self) -> None:
+        """Try again to log what has waited for a journal that was away."""
 
 
 class Notifier(Protocol):

@@ -13,11 +13,21 @@ class FakeSelinux:
         self.enforcing = enforcing
         self.mls = mls
         self.unknown: set[str] = set()
+        self.policy = 1
+        self.asked = 0
+        """How often a context was asked for."""
 
     def state(self) -> SelinuxState:
         """As ports.Selinux."""
-        return SelinuxState(self.active, self.active and self.enforcing, self.active and self.mls)
+        active = self.active
+        return SelinuxState(active, active and self.enforcing, active and self.mls, self.policy if active else 0)
 
     def valid(self, context: str) -> bool:
         """As ports.Selinux."""
+        self.asked += 1
         return self.active and context not in self.unknown
+
+    def load(self, *, unknown: set[str]) -> None:
+        """Another policy is loaded."""
+        self.policy += 1
+        self.unknown = unknown

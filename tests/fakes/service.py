@@ -30,6 +30,12 @@ class FakeJournal:
     def write(self, event: Event) -> None:
         self.events.append(event)
 
+    def due(self) -> float:
+        return float("inf")
+
+    def flush(self) -> None:
+        pass
+
     def take(self) -> list[Event]:
         """What was written since the last time."""
         taken, self.events = self.events, []

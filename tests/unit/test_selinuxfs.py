@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_another_security_module_is_not_selinux(tmp_path: Path) -> None:
 def test_a_loaded_policy(tmp_path: Path, enforce: str, mls: str) -> None:
     state = selinux(tmp_path, policyvers="33", enforce=enforce, mls=mls).state()
     assert state == SelinuxState(active=True, enforcing=enforce == "1", mls=mls == "1")
+
+
+def test_each_policy_load_has_a_number_of_its_own(tmp_path: Path) -> None:
+    adapter = selinux(tmp_path, policyvers="33", enforce="1", mls="1")
+    assert adapter.state().policy == 0
+    (tmp_path / "status").write_bytes(struct.pack("=5I", 1, 4, 1, 7, 0))
+    assert adapter.state().policy == 7
+    (tmp_path / "status").write_bytes(b"short")
+    assert adapter.state().policy == 0
 
 
 def test_no_context_is_valid_without_selinux(tmp_path: Path) -> None:

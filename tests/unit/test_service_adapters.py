@@ -1,8 +1,7 @@
-"""The service's adapters: journal, service manager, lock, status file, environment, loop."""
+"""The service's adapters: service manager, lock, status file, environment, loop."""
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import socket
@@ -10,74 +9,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.events import DriftDetected, Stopped
 from secmarkd.model.labels import Environment
 from secmarkd.model.protocols import TCP, UDP
 from secmarkd.service.environment import differences, ports_in_use, read_environment
-from secmarkd.service.journal import Lines, SystemdJournal, is_journal, open_journal
 from secmarkd.service.lock import AlreadyRunning, Lock, held, holder
 from secmarkd.service.loop import Loop
 from secmarkd.service.notify import Manager, watchdog_interval
 from secmarkd.service.status import Reload, State, Status, StatusFile
-from tests.fakes.service import FakeClock, FakeJournal
-
-DRIFT = DriftDetected("element", "missing", "server_port { tcp . 80 }", "s_http", "", "repaired")
-
-# --- journal ---
-
-
-def test_the_journal_gets_sentence_id_priority_and_fields() -> None:
-    sent: list[tuple[str, dict[str, str]]] = []
-    SystemdJournal(lambda message, **fields: sent.append((message, fields)), FakeJournal()).write(DRIFT)
-    assert sent == [
-        (
-            "drift: element missing: server_port { tcp . 80 }; expected s_http",
-            {
-                "MESSAGE_ID": DRIFT.MESSAGE_ID, "PRIORITY": "4", "SYSLOG_IDENTIFIER": "secmarkd",
-                "SECMARKD_THING": "element", "SECMARKD_CHANGE": "missing", "SECMARKD_EXPECTED": "s_http",
-                "SECMARKD_OBJECT": "server_port { tcp . 80 }", "SECMARKD_ACTION": "repaired",
-            },
-        )
-    ]  # fmt: skip
-
-
-def test_a_journal_that_is_away_sends_the_line_to_stderr_and_raises_nothing() -> None:
-    def refuse(message: str, **fields: str) -> None:
-        raise ConnectionRefusedError
-
-    stream = io.StringIO()
-    SystemdJournal(refuse, Lines(stream)).write(Stopped("kept"))
-    assert stream.getvalue().startswith("secmarkd: info: stopped: ")
-
-
-def test_a_closed_stderr_loses_the_line_and_raises_nothing() -> None:
-    stream = io.StringIO()
-    stream.close()
-    Lines(stream).write(DRIFT)
-
-
-def test_outside_systemd_events_are_lines() -> None:
-    stream = io.StringIO()
-    open_journal({}, stream).write(DRIFT)
-    assert (
-        stream.getvalue() == "secmarkd: warning: drift: element missing: server_port { tcp . 80 }; expected s_http\n"
-    )
-
-
-def test_stderr_is_the_journal_where_device_and_inode_say_so(tmp_path: Path) -> None:
-    with open(tmp_path / "stderr", "w") as stream:
-        status = os.fstat(stream.fileno())
-        assert is_journal({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, stream)
-        assert not is_journal({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"}, stream)
-        assert not is_journal({}, stream)
-    without_descriptor: TextIO = io.StringIO()
-    assert not is_journal({"JOURNAL_STREAM": "1:2"}, without_descriptor)
-
+from tests.fakes.service import FakeClock
 
 # --- service manager ---
 

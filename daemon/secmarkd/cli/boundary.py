@@ -14,7 +14,6 @@ from secmarkd.service.exits import Exit, exit_for
 _PACKAGES = {
     "nftables": "apt-get install python3-nftables (Debian, Ubuntu) or dnf install python3-nftables (Fedora)",
     "pydantic": "apt-get install python3-pydantic (Debian 13 or later), or pip install 'pydantic>=2' into a venv",
-    "systemd": "apt-get install python3-systemd",
 }
 
 EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {code.meaning}" for code in Exit)

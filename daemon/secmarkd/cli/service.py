@@ -65,7 +65,7 @@ def _run(dirs: Sequence[str], folder: Path) -> Exit:
             writers=open_writers(),
             loader=ChildLoader(dirs),
             selinux=open_selinux(),
-            journal=open_journal(os.environ),
+            journal=open_journal(os.environ, clock),
             notifier=Manager.of(os.environ),
             clock=clock,
             read_environment=read_environment,

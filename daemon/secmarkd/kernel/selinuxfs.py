@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from pathlib import Path
 
 from secmarkd.ports import SelinuxState
 
 SELINUXFS = Path("/sys/fs/selinux")
+_STATUS = struct.Struct("=5I")
 _REFUSED = (errno.EINVAL, errno.ENOENT, errno.ERANGE)
 """What the kernel answers to a context that the policy does not know (EINVAL), or that no file system takes."""
 
@@ -29,7 +31,10 @@ class SelinuxFs:
         if not loaded:
             return SelinuxState(active=False, enforcing=False, mls=False)
         return SelinuxState(
-            active=True, enforcing=_text(self._root / "enforce") == "1", mls=_text(self._root / "mls") == "1"
+            active=True,
+            enforcing=_text(self._root / "enforce") == "1",
+            mls=_text(self._root / "mls") == "1",
+            policy=self._policy(),
         )
 
     def valid(self, context: str) -> bool:
@@ -50,6 +55,17 @@ class SelinuxFs:
         finally:
             os.close(file)
         return True
+
+    def _policy(self) -> int:
+        """`policyload` of struct selinux_kernel_status: version, sequence, enforcing, policyload, deny_unknown.
+
+        A read while the kernel writes may give the old number; the next read gives the new one.
+        """
+        try:
+            numbers = _STATUS.unpack_from((self._root / "status").read_bytes())
+        except (OSError, struct.error):
+            return 0
+        return int(numbers[3])
 
     def _labelled(self) -> bool:
         """Whether this process has a context of a policy."""

@@ -12,15 +12,19 @@ from secmarkd.events import (
     EVENTS,
     CgroupAbsent,
     ConfigurationProblem,
+    ContextsKnown,
+    ContextsUnknown,
     Degraded,
     DriftDetected,
     DriftFlood,
     DriftGone,
     DriftHeldBack,
     DriftRepaired,
+    EnforcementChanged,
     EnvironmentChanged,
     EnvironmentNotFollowed,
     Event,
+    EventsLost,
     FightDetected,
     FightEnded,
     LabelRejected,
@@ -101,6 +105,24 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "The context is @SECMARKD_OBJECT@. Either the loaded policy does not know it (`seinfo -t TYPE`; a "
         "policy module may not be installed), or it does not let this service use it: packet { relabelto }, "
         "see `ausearch -m AVC -c secmarkd`. The labels that were in the kernel stay.",
+    ),
+    ContextsUnknown: (
+        "The loaded SELinux policy does not know contexts of packet labels",
+        "@SECMARKD_COUNT@ contexts are in the kernel's labels and not in the policy that was loaded since: "
+        "@SECMARKD_SAMPLE@\n\n"
+        "Nothing was removed. Packets with these labels count as unlabeled_t; all others are checked as before. But if "
+        "table inet secmarkd is emptied or must be made anew meanwhile, the kernel refuses all of it, because of these "
+        "contexts. Load a policy module that has them (`semodule -l`; `seinfo -t`), and they count again by themselves, or "
+        "take the labels out and `systemctl reload secmarkd`.",
+    ),
+    ContextsKnown: (
+        "The loaded SELinux policy knows the contexts again",
+        "@SECMARKD_COUNT@ contexts of packet labels are in the policy again: @SECMARKD_SAMPLE@. Nothing had to be changed.",
+    ),
+    EnforcementChanged: (
+        "SELinux was switched to another mode",
+        "It is @SECMARKD_FOUND@ now. Packet labels are the same in both modes; in permissive mode the kernel only logs "
+        "what it would refuse.",
     ),
     EnvironmentChanged: (
         "The machine changed under the labels",
@@ -189,6 +211,11 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     Recovered: (
         "Packet labels are being kept again",
         "After @SECMARKD_ATTEMPTS@ attempts the table was read and is as configured.",
+    ),
+    EventsLost: (
+        "Events of the packet labelling service are missing here",
+        "The journal took nothing for so long that @SECMARKD_COUNT@ events had no room to wait for it. The labels were "
+        "kept all the same; `secmarkctl status` tells how they are. Events that did wait say how late they are.",
     ),
 }
 """Subject and paragraphs of each kind of event. systemd puts fields for `@FIELD@`, where the event has them."""

@@ -42,6 +42,7 @@ from secmarkd.service.environment import differences
 from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.fight import Fight
 from secmarkd.service.loading import DEADLINE, Loaded
+from secmarkd.service.policy import PolicyWatch
 from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, sample, total
 from secmarkd.service.status import Reload, State, Status
@@ -65,6 +66,7 @@ class Service:
         self._reporter = Reporter(world.journal, world.clock, self._origin_of)
         self._watch = Watch(world.events, world.writers)
         self._fight = Fight(world.journal, world.clock)
+        self._policy = PolicyWatch(world.selinux, world.journal, world.clock, self._origin_of)
         self._blame = NOBODY
         """Who may have caused what the last pass found."""
         self._left: tuple[Drift, ...] = ()
@@ -115,7 +117,8 @@ class Service:
         """When `tick` has work, in the clock's seconds."""
         if self._stop_asked or (self._reload_asked and self.status.state is not State.STARTING):
             return self._world.clock.monotonic()
-        return min(self._pass_due, self._announcer.due(), self._reporter.due(), self._fight.due())
+        told = min(self._announcer.due(), self._reporter.due(), self._world.journal.due())
+        return min(self._pass_due, self._fight.due(), told)
 
     def tick(self) -> None:
         """Do what is due."""
@@ -134,9 +137,10 @@ class Service:
             self._world.give_back()
         if self.running:
             if self._fight.ended():
-                self._announcer.update(state=State.IN_SYNC, opponent="", repairs=0)
+                self._announcer.update(state=self._resting(), opponent="", repairs=0)
             self._reporter.flush()
             self._announcer.feed_watchdog()
+        self._world.journal.flush()
         self._announcer.tell()
 
     # --- start, reload, verify, stop ---
@@ -230,7 +234,9 @@ class Service:
         thorough, self._thorough = self._thorough, False
         if not thorough and self._watch.unchanged(self._world.nft):
             now = self._world.clock.monotonic()
-            self._announcer.update(last_pass=now)
+            self._follow_policy()
+            resting = self.status.state if self.status.state is State.DRIFT else self._resting()
+            self._announcer.update(last_pass=now, state=resting)
             self._pass_due = now + self._loaded.settings.resync
             return
         left = self._left
@@ -294,6 +300,15 @@ class Service:
         if self.status.state is not State.STARTING and not self.status.attempt:
             self._pass_due = min(self._pass_due, self._fight.earliest())
 
+    def _follow_policy(self) -> None:
+        assert self._loaded is not None
+        self._policy.look(self._loaded.table)
+        self._announcer.update(unknown=self._policy.texts)
+
+    def _resting(self) -> State:
+        """The state where the kernel is as configured."""
+        return State.DEGRADED if self._fight.on or self._policy.unknown else State.IN_SYNC
+
     def _follow_environment(self) -> bool:
         """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
         assert self._loaded is not None
@@ -325,6 +340,7 @@ class Service:
         assert self._loaded is not None
         now, error = self._world.clock.monotonic(), outcome.error
         attempt, retry = 0, 0.0
+        self._follow_policy()
         match outcome.action:
             case Action.CONTESTED if self._fight.repairs:
                 state, retry = State.DEGRADED, self._fight.wait
@@ -334,7 +350,7 @@ class Service:
             case Action.REPORTED:
                 state = State.DRIFT
             case Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
-                state = State.DEGRADED if self._fight.on else State.IN_SYNC
+                state = self._resting()
             case _:
                 assert_never(outcome.action)
         message, hint = (str(error), error.hint) if error else ("", "")

@@ -21,7 +21,8 @@ class State(StrEnum):
     DRIFT = "drift"
     """Something differs and is left, as `on_drift = "report"` asks."""
     DEGRADED = "degraded"
-    """The last pass failed and will be tried again; or someone keeps changing the labels and repairs wait."""
+    """The last pass failed and will be tried again; or someone keeps changing the labels and repairs wait; or the loaded
+    policy does not know all contexts."""
     STOPPED = "stopped"
 
 
@@ -60,6 +61,8 @@ class Status:
     """Who keeps changing the labels, in a fight; empty where none is on."""
     repairs: int = 0
     """Repairs in a row, in that fight."""
+    unknown: tuple[str, ...] = ()
+    """Contexts in the kernel that the loaded policy does not know, each with the place where it is written."""
     reload: Reload | None = None
 
     def line(self, now: float) -> str:
@@ -95,6 +98,10 @@ class Status:
                 wait = f"repairs now wait up to {duration(self.retry_seconds)}"
                 often = f"repaired {count(self.repairs, 'time')} in a row"
                 return f"{rehearsing}degraded: {self.opponent} keeps changing the labels, {often}; {wait}; {size}"
+            case State.DEGRADED if self.unknown and not self.attempt:
+                first, *more = self.unknown
+                which = f"{first} and {len(more)} more" if more else first
+                return f"degraded: in sync, but the loaded policy does not know the context {which}; {size}"
             case State.DEGRADED:
                 again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
                 return f"{rehearsing}degraded: {self.error}; labels left as they are, {again}"
@@ -132,6 +139,7 @@ class StatusFile:
             data = json.loads(self._path.read_text())
             state, last = State(data.pop("state")), data.pop("reload")
             reload = Reload(**{**last, "problems": tuple(last["problems"])}) if last else None
+            data["unknown"] = tuple(data["unknown"])
             return Status(state=state, reload=reload, **data)
         except FileNotFoundError:
             return None
