@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import io
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -15,57 +14,16 @@ import pytest
 from secmarkd.events import CgroupAbsent, DriftDetected, Event, RepairFailed, Stopped
 from secmarkd.service.journal import LONGEST_VALUE, Lines, Outbox, SystemdJournal, is_journal, open_journal
 from tests.fakes.service import FakeClock
+from tests.support.journald import Journald
 
 DRIFT = DriftDetected("element", "missing", "server_port { tcp . 80 }", "s_http", "", "repaired")
 
 
-class Journald:
-    """A socket like journald's."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = str(folder / "socket")
-        self.begin()
-
-    def begin(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.bind(self.path)
-
-    def end(self) -> None:
-        """As `systemctl stop systemd-journald.socket`: nothing is there any more."""
-        self._socket.close()
-        os.unlink(self.path)
-
-    def read(self) -> list[dict[str, str]]:
-        """Every entry that waits, as systemd reads the protocol."""
-        entries = []
-        while True:
-            try:
-                entries.append(parsed(self._socket.recv(1 << 20)))
-            except BlockingIOError:
-                return entries
-
-    def messages(self) -> list[str]:
-        return [each["MESSAGE"] for each in self.read()]
-
-
-def parsed(datagram: bytes) -> dict[str, str]:
-    fields, rest = {}, datagram
-    while rest:
-        line, _, rest = rest.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            length = int.from_bytes(rest[:8], "little")
-            value, rest = rest[8 : 8 + length], rest[8 + length + 1 :]
-        fields[name.decode()] = value.decode()
-    return fields
-
-
 @pytest.fixture
 def journald(tmp_path: Path) -> Iterator[Journald]:
-    journald = Journald(tmp_path)
+    journald = Journald(tmp_path / "socket")
     yield journald
-    journald._socket.close()
+    journald.close()
 
 
 @pytest.fixture
@@ -86,7 +44,7 @@ def names(messages: list[str]) -> list[str]:
 
 
 def test_the_journal_gets_sentence_id_priority_and_fields(journald: Journald, clock: FakeClock) -> None:
-    Outbox(SystemdJournal(journald.path), clock).write(DRIFT)
+    Outbox(SystemdJournal(str(journald.path)), clock).write(DRIFT)
     assert journald.read() == [
         {
             "MESSAGE": "drift: element missing: server_port { tcp . 80 }; expected s_http",
@@ -100,7 +58,7 @@ def test_the_journal_gets_sentence_id_priority_and_fields(journald: Journald, cl
 def test_several_lines_odd_characters_and_endless_texts_arrive_as_one_entry(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock)
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
     outbox.write(RepairFailed(1, "one\nMESSAGE=two\n", "caf\udce9"))
     outbox.write(RepairFailed(1, "x" * 1_000_000, "y" * 1_000_000))
     first, second = journald.read()
@@ -134,7 +92,7 @@ def test_stderr_is_the_journal_where_device_and_inode_say_so(tmp_path: Path) -> 
 def test_what_a_full_queue_does_not_take_waits_in_order_and_says_how_late_it_is(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock, room=1000)
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock, room=1000)
     every = numbered(900)  # more than any net.unix.max_dgram_qlen of a machine with systemd
     for event in every:
         outbox.write(event)
@@ -152,14 +110,14 @@ def test_what_a_full_queue_does_not_take_waits_in_order_and_says_how_late_it_is(
 
 
 def test_a_socket_that_is_gone_and_comes_back_costs_nothing(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock)
-    journald.end()
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    journald.close()
     outbox.write(DRIFT)
     assert outbox.due() == clock.now + 1
     clock.sleep(1)
     outbox.flush()
     assert outbox.due() == clock.now + 2
-    journald.begin()
+    journald.open()
     clock.sleep(2)
     outbox.flush()
     (entry,) = journald.read()
@@ -169,21 +127,21 @@ def test_a_socket_that_is_gone_and_comes_back_costs_nothing(journald: Journald, 
 
 
 def test_the_next_event_takes_along_what_waits(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock)
-    journald.end()
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    journald.close()
     outbox.write(numbered(1)[0])
-    journald.begin()
+    journald.open()
     outbox.write(DRIFT)
     assert names(journald.messages()) == ["0", str(DRIFT)]
     assert outbox.due() == float("inf")
 
 
 def test_what_has_no_room_is_counted_where_it_is_missing(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock, room=2)
-    journald.end()
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock, room=2)
+    journald.close()
     for event in numbered(5):
         outbox.write(event)
-    journald.begin()
+    journald.open()
     outbox.write(DRIFT)
     assert names(journald.messages()) == [
         "0", "1", "4 events could not be written here: the journal did not take them",
@@ -195,8 +153,8 @@ def test_what_has_no_room_is_counted_where_it_is_missing(journald: Journald, clo
 def test_a_burst_while_the_journal_is_away_does_not_put_off_the_next_try(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(journald.path), clock)
-    journald.end()
+    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    journald.close()
     for event in numbered(50):
         outbox.write(event)
     assert outbox.due() == clock.now + 1

@@ -87,7 +87,7 @@ def snapshot(path: str) -> Snapshot:
             raise ValueError("is no regular file")
         if found.st_size > MAX_BYTES:
             raise ValueError(f"has {found.st_size} bytes; at most {MAX_BYTES} are read")
-        content = file.read(MAX_BYTES + 1)
+        content = file.read(found.st_size + 1)  # a file that grows is then longer than it says
     return Snapshot((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns), content)
 
 

@@ -1,0 +1,84 @@
+"""Signals at awkward moments: storms of them, and those that come while a transaction is under way."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.support.real_service import RealService
+
+
+def worker(service: RealService) -> int:
+    """The process that holds libnftables."""
+    (pid,) = (
+        pid for pid in service.namespace.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == "secmarkd-nft"
+    )
+    return pid
+
+
+def applying(service: RealService) -> int:
+    """Have it reload another label map, and stop within the pass: libnftables does not answer; its process."""
+    service.start()
+    service.await_told("READY=1")
+    service.configure("[labels.dns]\nudp = [53]\n")
+    process = worker(service)
+    os.kill(process, signal.SIGSTOP)
+    service.signal(signal.SIGHUP)
+    service.await_told("RELOADING=1")
+    for _ in ("loading", "the pass"):
+        service.await_told("EXTEND_TIMEOUT_USEC=120000000")
+    return process
+
+
+def test_of_a_storm_of_reloads_the_last_one_wins_and_few_happen(service: RealService) -> None:
+    service.start()
+    service.await_told("READY=1")
+    file = service.root / "etc/labels.d/50-test.toml"
+    for number in range(1, 101):
+        file.with_suffix(".new").write_text(f"[labels.n{number}]\nudp = [{number}]\n")
+        file.with_suffix(".new").rename(file)
+        service.signal(signal.SIGHUP)
+    while "s_n100_server_packet_t" not in service.table():
+        service.await_told("READY=1")
+    assert service.ctl("plan").returncode == 0
+    service.signal(signal.SIGTERM)
+    assert service.await_exit() == 0
+    assert service.said.count("configuration reloaded") < 50
+    assert "err: " not in service.said
+
+
+def test_a_stop_during_a_transaction_lets_it_end_and_leaves_the_new_labels_whole(service: RealService) -> None:
+    process = applying(service)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+        service.signal(number)
+    os.kill(process, signal.SIGCONT)
+    assert service.await_exit() == 0
+    assert service.said.count("configuration reloaded") == 1
+    assert "info: stopped: labels kept" in service.said
+    assert service.ctl("plan").returncode == 0
+    service.await_helpers_gone()
+
+
+def test_a_reload_during_a_transaction_is_done_after_it(service: RealService) -> None:
+    process = applying(service)
+    service.configure("[labels.ntp]\nudp = [123]\n")
+    service.signal(signal.SIGHUP)
+    os.kill(process, signal.SIGCONT)
+    while "s_ntp_server_packet_t" not in service.table():
+        service.await_told("READY=1")
+    assert service.said.count("configuration reloaded") == 2
+    assert service.ctl("plan").returncode == 0
+
+
+def test_a_stop_during_a_transaction_that_never_ends_leaves_the_old_labels_whole(service: RealService) -> None:
+    process = applying(service)
+    before = service.table()
+    service.signal(signal.SIGTERM)
+    os.kill(process, signal.SIGKILL)
+    assert service.await_exit() == 0
+    assert "err: a helper process failed: libnftables died of SIGKILL" in service.said
+    assert "info: stopped: labels kept" in service.said
+    assert "s_http_server_packet_t" in before
+    assert service.table() == before
+    service.await_helpers_gone()
