@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.nft_worker import PROCESS_NAME
 from tests.support.journald import Journald
 from tests.support.namespace import Namespace
-from tests.support.real_service import PATIENCE, RealService
+from tests.support.real_service import RealService
 
 IN_ITS_OWN_RUN = ("sh", "-c", 'mount --bind "$0" /run && exec "$@"')
 """Runs a command with another folder as /run; `ip netns exec` has given it mounts of its own."""
 DELETE = "delete element inet secmarkd server_port {{ tcp . {} }}"
 
 
-class Repairs:
-    """Waits for the service's commits, as the kernel tells of them."""
-
-    def __init__(self, namespace: Namespace) -> None:
-        with namespace.enter():
-            self.events = NetlinkEvents()
-
-    def wait(self) -> None:
-        while True:
-            ready, _, _ = select.select([self.events], [], [], PATIENCE)
-            assert ready, "no repair"
-            if any(each.comm == PROCESS_NAME for each in self.events.take().committed):
-                return
-
-
-@pytest.fixture
-def repairs(netns: Namespace) -> Iterator[Repairs]:
-    repairs = Repairs(netns)
-    yield repairs
-    repairs.events.close()
+REPAIRED = "STATUS=rehearsing, in sync: 1 label, 4 elements; last drift less than two minutes ago"
+"""What the service manager is told after the journal has been."""
 
 
 @pytest.fixture
@@ -52,25 +31,24 @@ def journald(netns: Namespace, tmp_path: Path) -> Iterator[Journald]:
 
 
 @pytest.fixture
-def journalling(service: RealService, journald: Journald, repairs: Repairs) -> RealService:
+def journalling(service: RealService, journald: Journald) -> RealService:
     """The service, ready, as the unit starts it: its stderr is said to be the journal's."""
     service.log.touch()
     status = service.log.stat()
     stream = f"{status.st_dev}:{status.st_ino}"
     service.start(*IN_ITS_OWN_RUN, str(service.root / "system"), JOURNAL_STREAM=stream)
     service.await_told("READY=1")
-    repairs.wait()
     assert [each.split(":")[0] for each in journald.messages()][-1] == "in sync"
     return service
 
 
 def test_a_journal_that_takes_nothing_stops_no_repair_and_gets_everything_later(
-    journalling: RealService, journald: Journald, repairs: Repairs
+    journalling: RealService, journald: Journald
 ) -> None:
     before = journalling.table()
     filled = journald.fill()
     journalling.namespace.nft(DELETE.format(80))
-    repairs.wait()
+    journalling.await_told(REPAIRED)
     assert journalling.table() == before
     assert journald.messages() == ["of another service"] * filled
     drift, repaired = journald.await_message("repaired: ")
@@ -80,13 +58,11 @@ def test_a_journal_that_takes_nothing_stops_no_repair_and_gets_everything_later(
     assert journalling.said == ""
 
 
-def test_a_journal_that_is_gone_and_comes_back_costs_nothing(
-    journalling: RealService, journald: Journald, repairs: Repairs
-) -> None:
+def test_a_journal_that_is_gone_and_comes_back_costs_nothing(journalling: RealService, journald: Journald) -> None:
     before = journalling.table()
     journald.close()
     journalling.namespace.nft(DELETE.format(80))
-    repairs.wait()
+    journalling.await_told(REPAIRED)
     with journalling.namespace.enter():
         journald.open()
     assert [each.split(":")[0] for each in journald.await_message("repaired: ")] == ["drift", "repaired"]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.modified import Modified
 from tests.support.namespace import Namespace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -76,12 +77,11 @@ class RealService:
     def await_line(self, text: str, since: int = 0) -> str:
         """What was said on stderr from a place on, once it has `text`."""
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            said = self.log.read_text()[since:]
-            if text in said:
-                return said
-            time.sleep(0.02)
-        raise AssertionError(f"{text!r} was not said:\n{self.log.read_text()}")
+        with Modified(self.log) as written:
+            while text not in (said := self.log.read_text()[since:]):
+                if not written.wait(end):
+                    raise AssertionError(f"{text!r} was not said:\n{self.log.read_text()}")
+        return said
 
     def await_exit(self) -> int:
         """Its exit code, once it has ended."""

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import image
 import pytest
 from channel import ChannelError
-from labelling import apply, cable
+from labelling import SLOW, apply, cable
 from machine import TREE, Machine
 from qemu import QemuError
 
@@ -69,6 +69,23 @@ def host(installing: Machine) -> Machine:
     """The machine as it was after `make install`: the service is neither enabled nor running, and there are no labels."""
     installing.restore("installed")
     return installing
+
+
+@pytest.fixture(scope="session")
+def started(installing: Machine) -> Machine:
+    """The machine saved as the state `running`: enforcing, the service enabled and running with the shipped labels."""
+    installing.restore("installed")
+    installing.enforcing()
+    installing.run("systemctl enable --now secmarkd", timeout=SLOW)
+    installing.snapshot("running")
+    return installing
+
+
+@pytest.fixture
+def serving(started: Machine) -> Machine:
+    """Enforcing, the service enabled and running with the shipped labels."""
+    started.restore("running")
+    return started
 
 
 @pytest.fixture(scope="session")

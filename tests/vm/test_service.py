@@ -7,14 +7,13 @@ import re
 
 import pytest
 from labelling import LABELS, SLOW, write_labels
-from machine import Completed, Machine
+from machine import Machine
+from running import LIST, reload, shown, systemctl
 from service_journal import UNIT, ServiceJournal
 from talking import Talker
 
 from secmarkd import events
 
-LIST = "nft -a list table inet secmarkd"
-"""With handles: what was made anew has new ones."""
 BROKEN = """\
 [labels.web]
 tcp = [80, 70000]
@@ -24,33 +23,10 @@ tpc = [25]
 """
 
 
-@pytest.fixture(scope="module")
-def started(installing: Machine) -> Machine:
-    installing.restore("installed")
-    installing.enforcing()
-    installing.run("systemctl enable --now secmarkd", timeout=SLOW)
-    installing.snapshot("running")
-    return installing
-
-
 @pytest.fixture
-def vm(started: Machine) -> Machine:
+def vm(serving: Machine) -> Machine:
     """Enforcing, the service enabled and running with the shipped labels."""
-    started.restore("running")
-    return started
-
-
-def systemctl(vm: Machine, command: str, *, check: bool = True) -> Completed:
-    return vm.run(f"systemctl {command} secmarkd", timeout=SLOW, check=check)
-
-
-def shown(vm: Machine, name: str) -> str:
-    return vm.run(f"systemctl show -P {name} secmarkd").out.strip()
-
-
-def reload(vm: Machine, labels: str, settings: str | None = None) -> None:
-    write_labels(vm, labels, settings=settings)
-    systemctl(vm, "reload")
+    return serving
 
 
 class TestStart:

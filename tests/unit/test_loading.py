@@ -1,0 +1,30 @@
+"""The process that loads the configuration, and what becomes of its failures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from secmarkd.errors import WorkerFailed
+from secmarkd.model.labels import Environment
+from secmarkd.service.loading import ChildLoader
+
+
+def test_a_configuration_is_loaded_and_compiled_anew_for_another_machine(tmp_path: Path) -> None:
+    (tmp_path / "labels.d").mkdir()
+    (tmp_path / "labels.d/10-a.toml").write_text("[labels.http]\ntcp = [80]\n")
+    loader = ChildLoader([str(tmp_path)])
+    loaded = loader.load()
+    assert loaded.label_count == 1
+    (tmp_path / "labels.d/10-a.toml").write_text("nonsense")
+    elsewhere = Environment(ephemeral=(1024, 2048))
+    followed = loader.recompile(loaded, elsewhere)
+    assert followed.environment == elsewhere
+    assert followed.table != loaded.table
+
+    # Whatever goes wrong over there is an error that the service can live with, and it says where it happened.
+    with pytest.raises(WorkerFailed, match=r"the loading process failed: error.*decompress") as caught:
+        loader.recompile(replace(loaded, packed=b"not what was packed"), elsewhere)
+    assert "loading.py" in caught.value.hint
