@@ -44,7 +44,7 @@ def names(messages: list[str]) -> list[str]:
 
 
 def test_the_journal_gets_sentence_id_priority_and_fields(journald: Journald, clock: FakeClock) -> None:
-    Outbox(SystemdJournal(str(journald.path)), clock).write(DRIFT)
+    Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock).write(DRIFT)
     assert journald.read() == [
         {
             "MESSAGE": "drift: element missing: server_port { tcp . 80 }; expected s_http",
@@ -58,7 +58,7 @@ def test_the_journal_gets_sentence_id_priority_and_fields(journald: Journald, cl
 def test_several_lines_odd_characters_and_endless_texts_arrive_as_one_entry(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock)
     outbox.write(RepairFailed(1, "one\nMESSAGE=two\n", "caf\udce9"))
     outbox.write(RepairFailed(1, "x" * 1_000_000, "y" * 1_000_000))
     first, second = journald.read()
@@ -92,7 +92,7 @@ def test_stderr_is_the_journal_where_device_and_inode_say_so(tmp_path: Path) -> 
 def test_what_a_full_queue_does_not_take_waits_in_order_and_says_how_late_it_is(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock, room=1000)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock, room=1000)
     every = numbered(900)  # more than any net.unix.max_dgram_qlen of a machine with systemd
     for event in every:
         outbox.write(event)
@@ -110,7 +110,7 @@ def test_what_a_full_queue_does_not_take_waits_in_order_and_says_how_late_it_is(
 
 
 def test_a_socket_that_is_gone_and_comes_back_costs_nothing(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock)
     journald.close()
     outbox.write(DRIFT)
     assert outbox.due() == clock.now + 1
@@ -127,7 +127,7 @@ def test_a_socket_that_is_gone_and_comes_back_costs_nothing(journald: Journald, 
 
 
 def test_the_next_event_takes_along_what_waits(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock)
     journald.close()
     outbox.write(numbered(1)[0])
     journald.open()
@@ -137,7 +137,7 @@ def test_the_next_event_takes_along_what_waits(journald: Journald, clock: FakeCl
 
 
 def test_what_has_no_room_is_counted_where_it_is_missing(journald: Journald, clock: FakeClock) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock, room=2)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock, room=2)
     journald.close()
     for event in numbered(5):
         outbox.write(event)
@@ -153,7 +153,7 @@ def test_what_has_no_room_is_counted_where_it_is_missing(journald: Journald, clo
 def test_a_burst_while_the_journal_is_away_does_not_put_off_the_next_try(
     journald: Journald, clock: FakeClock
 ) -> None:
-    outbox = Outbox(SystemdJournal(str(journald.path)), clock)
+    outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock)
     journald.close()
     for event in numbered(50):
         outbox.write(event)

@@ -1,19 +1,21 @@
 """The journal: with all fields where systemd's is there to take them, as lines on stderr elsewhere. Neither is waited for.
 
-systemd's own sd_journal_send(3) is not used: it waits while journald's queue is full, python3-systemd keeps Python's lock
-meanwhile, so that no thread would help, and where the socket is missing the event is lost without a word (journal-send.c).
-Its protocol is small (https://systemd.io/JOURNAL_NATIVE_PROTOCOL), and what cannot be sent at once can wait here.
+sd_journal_sendv(3) waits while journald's queue is full (python3-systemd keeps Python's lock meanwhile, so that no thread
+would help), and where the socket is missing it loses the event without a word (journal-send.c). So the socket is looked at
+first, and what cannot be sent at once waits here. What is left is another program that takes the queue's last place between
+the look and the sending, while journald hangs: then the watchdog ends the wait.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TextIO
 
 from secmarkd.events import Event, EventsLost, duration
@@ -90,17 +92,21 @@ class Outbox:
 
 
 class SystemdJournal:
-    """Implements Sink by systemd's native protocol."""
+    """Implements Sink over `systemd.journal.sendv`."""
 
-    def __init__(self, address: str = SOCKET) -> None:
+    def __init__(self, sendv: Callable[..., None], address: str = SOCKET) -> None:
+        """`address` is the socket that `sendv` sends to."""
+        self._sendv = sendv
         self._address = address
 
     def send(self, event: Event, late: float) -> None:
         """See Sink."""
-        datagram = b"".join(_assignments(event, late))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
-            link.setblocking(False)
-            link.sendto(datagram, self._address)
+            link.connect(self._address)
+            # Of a connected socket the kernel says whether the other end's queue has room (unix_dgram_poll).
+            if not _takes(link.fileno()):
+                raise BlockingIOError
+        self._sendv(*_assignments(event, late))
 
 
 def _assignments(event: Event, late: float) -> Iterator[bytes]:
@@ -114,11 +120,7 @@ def _assignments(event: Event, late: float) -> Iterator[bytes]:
     if late >= LATE:
         fields["SECMARKD_LATE_SECONDS"] = f"{late:.3f}"
     for name, text in fields.items():
-        value = text.encode(errors="backslashreplace")[:LONGEST_VALUE]
-        if b"\n" in value:
-            yield b"%s\n%s%s\n" % (name.encode(), len(value).to_bytes(8, "little"), value)
-        else:
-            yield b"%s=%s\n" % (name.encode(), value)
+        yield b"%s=%s" % (name.encode(), text.encode(errors="backslashreplace")[:LONGEST_VALUE])
 
 
 class Lines:
@@ -131,20 +133,17 @@ class Lines:
         """See Sink."""
         line = f"{IDENTIFIER}: {event.PRIORITY.name.lower()}: {sentence(event, late)}"
         try:
-            if not _takes(self._stream):
-                raise BlockingIOError
+            with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory
+                if not _takes(self._stream.fileno()):
+                    raise BlockingIOError
             self._stream.write(line.encode(errors="backslashreplace")[:LONGEST_LINE].decode(errors="ignore") + "\n")
             self._stream.flush()
         except ValueError as error:
             raise OSError(str(error)) from None
 
 
-def _takes(stream: TextIO) -> bool:
-    """Whether the stream can be written without waiting: a pipe that nobody reads would hang the service."""
-    try:
-        descriptor = stream.fileno()
-    except OSError:  # a stream in memory
-        return True
+def _takes(descriptor: int) -> bool:
+    """Whether it can be written without waiting."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(0))
@@ -156,8 +155,13 @@ def sentence(event: Event, late: float) -> str:
 
 
 def open_journal(environment: Mapping[str, str], clock: Clock, stream: TextIO = sys.stderr) -> Outbox:
-    """The journal of systemd where this process was started by it; else lines on `stream`."""
-    return Outbox(SystemdJournal() if is_journal(environment, stream) else Lines(stream), clock)
+    """The journal of systemd where this process was started by it and python3-systemd is there; else lines on `stream`."""
+    if is_journal(environment, stream):
+        with contextlib.suppress(ImportError):
+            from systemd import journal
+
+            return Outbox(SystemdJournal(journal.sendv), clock)
+    return Outbox(Lines(stream), clock)
 
 
 def is_journal(environment: Mapping[str, str], stream: TextIO) -> bool:

@@ -1,0 +1,4 @@
+# python3-systemd, what is used of it.
+
+# Sends one entry of `FIELD=value`; field names are upper-case.
+def sendv(*fields: str | bytes) -> None: ...
