@@ -1,1 +1,1 @@
-# The distribution's python3-systemd 235 (systemd-python): the two modules that secmarkd uses.
+# The distribution's python3-systemd 235 (systemd-python).
