@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from secmarkd.errors import CapabilityMissing, Conflict, KernelError, NotSupported, SelinuxInactive, StateUnknown
-from secmarkd.kernel.child import Final, serve
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_nftables, no_ownership, no_permission, refusal
+from secmarkd.kernel.serving import Final, serve
 from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.decode_statement import with_cgroup_levels
 from secmarkd.ruleset.encode import encode

@@ -120,6 +120,7 @@ class Service:
     def tick(self) -> None:
         """Do what is due."""
         due = self._world.clock.monotonic() >= self._pass_due
+        loading = self._reload_asked or (due and self.status.state is State.STARTING)
         working = self._stop_asked or self._reload_asked or due
         if self._stop_asked:
             self._stop()
@@ -130,7 +131,7 @@ class Service:
             self._reload()
         elif due:
             self._verify()
-        if working and self.status.elements > LARGE:
+        if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
             if self._fight.ended():
