@@ -30,8 +30,8 @@ def open_nft() -> Nft:
 
 def open_events() -> ChangeEvents:
     """The events of this network namespace, from now on. KernelError where the kernel refuses them."""
+    from secmarkd.kernel.netlink_errors import typed_errors
     from secmarkd.kernel.netlink_events import NetlinkEvents
-    from secmarkd.kernel.nft_worker import typed_errors
 
     with typed_errors("listen"):
         return NetlinkEvents()

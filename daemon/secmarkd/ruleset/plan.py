@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from secmarkd.ruleset.elements import Elements, Field, key_width
+from secmarkd.ruleset.elements import Elements, Field, key_width, unequal_parts
 from secmarkd.ruleset.table import Map, Table
 from secmarkd.ruleset.transaction import (
     AddElements,
@@ -135,7 +135,7 @@ def _element_changes(desired: Table, live: Table) -> Iterator[AddElements | Dele
     for mine, other in zip(desired.maps, live.maps, strict=True):
         if mine.elements == other.elements:
             continue
-        wanted, there = set(mine.elements.items()), set(other.elements.items())
+        wanted, there = (set(each.items()) for each in unequal_parts(mine.elements, other.elements))
         if there - wanted:
             yield DeleteElements(mine, Elements.of(mine.elements.width, there - wanted))
         if wanted - there:

@@ -9,7 +9,7 @@ not trust the kernel's events to be complete. Everything else is a reason to ver
 from __future__ import annotations
 
 from secmarkd.errors import KernelError
-from secmarkd.kernel.nft_worker import PROCESS_NAME
+from secmarkd.kernel.nft_requests import PROCESS_NAME
 from secmarkd.ports import ChangeEvents, Committed, News, Nft, Writer, Writers
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.generation import newer
