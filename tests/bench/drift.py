@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from secmarkd.kernel.nft import LibNft
 from secmarkd.model.context import parse_context
 from secmarkd.model.labels import Environment, LabelMap, Mode, Origin, Role, Rule, Settings
 from secmarkd.model.protocols import TCP, UDP
@@ -20,7 +19,7 @@ from secmarkd.ruleset.transaction import Replace, Transaction
 from secmarkd.service.loading import Loaded
 from tests.bench.figures import Figure, Section
 from tests.support.capability import NFT
-from tests.support.kernel_rig import KernelRig
+from tests.support.kernel_rig import CountingNft, KernelRig
 from tests.support.namespace import Namespace
 from tests.support.service_rig import DEFAULTS
 
@@ -38,13 +37,17 @@ def configuration(elements: int) -> Loaded:
     return Loaded(chosen, table, Environment(), 1, {}, frozenset())
 
 
-class TimedNft(LibNft):
+class TimedNft(CountingNft):
     """Remembers when the last transaction was committed."""
 
     committed_at = 0.0
 
     def commit(self, transaction: Transaction) -> None:
         super().commit(transaction)
+        self.committed_at = time.perf_counter()
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        super().commit_at(transaction, generation)
         self.committed_at = time.perf_counter()
 
 

@@ -15,8 +15,9 @@ from secmarkd.kernel.nft import LibNft
 from secmarkd.kernel.nft_listing import list_structure
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.ruleset.element_text import render_packed
+from secmarkd.ruleset.raw_element import attributes, is_tree
 from secmarkd.ruleset.table import NAME, Map, ObjectKind, Table
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace
 from tests.support.capability import require_bindings, require_namespaces
 from tests.support.json_elements import decode_all
 from tests.support.namespace import Namespace
@@ -37,6 +38,13 @@ def nft(netns: Namespace) -> Iterator[LibNft]:
     nft = LibNft()
     yield nft
     nft.close()
+
+
+@pytest.fixture
+def lists(netns: Namespace) -> Iterator[NetlinkDump]:
+    lists = NetlinkDump()
+    yield lists
+    lists.close()
 
 
 def listed(netns: Namespace) -> Table:
@@ -95,15 +103,33 @@ def test_both_ways_of_reading_agree_about_what_is_foreign(netns: Namespace, nft:
     assert nft.read() == listed(netns)
 
 
+PLAIN = [each for each in full_table().maps if not is_tree(each.key, each.interval) and each.elements]
+
+
+@pytest.mark.parametrize("map_", PLAIN, ids=lambda each: each.name)
+def test_what_is_written_by_raw_netlink_is_what_libnftables_writes(
+    netns: Namespace, nft: LibNft, map_: Map, lists: NetlinkDump
+) -> None:
+    nft.commit((Replace(full_table()),))
+
+    def each() -> list[tuple[int, bytes]]:
+        return sorted(attributes(b"".join(lists.elements(NAME, map_.name))))
+
+    before = each()
+    nft.commit_at((DeleteElements(map_, map_.elements),), nft.generation())
+    assert each() == []
+    nft.commit_at((AddElements(map_, map_.elements),), nft.generation())
+    assert each() == before
+    assert nft.read() == listed(netns) == full_table()
+
+
 # --- when libnftables is asked ---
 
 
 @pytest.fixture
-def fingerprints(netns: Namespace, nft: LibNft) -> Iterator[NetlinkDump]:
+def fingerprints(nft: LibNft, lists: NetlinkDump) -> NetlinkDump:
     nft.commit((Replace(full_table()),))
-    lists = NetlinkDump()
-    yield lists
-    lists.close()
+    return lists
 
 
 @pytest.mark.parametrize(

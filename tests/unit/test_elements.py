@@ -30,3 +30,10 @@ def test_a_single_change_leaves_only_that() -> None:
     other = Elements.of(2, {key: name for key, name in one.items() if key != keys[500]})
     assert unequal_parts(one, other) == (Elements(2, ("a", "b"), keys[500] + bytes(4)), Elements(2, ("a", "b")))
     assert unequal_parts(one, one) == (Elements(2, ("a", "b")), Elements(2, ("a", "b")))
+
+
+@given(pairs, st.binary(max_size=3))
+def test_an_element_is_found_by_its_key_and_no_other_is(some: list[tuple[bytes, str]], other: bytes) -> None:
+    elements, known = Elements.of(2, some), dict(some)
+    assert [elements.get(key) for key in known] == list(known.values())
+    assert elements.get(other) == known.get(other)

@@ -17,6 +17,9 @@ from secmarkd.kernel.netlink_gen import (
     HEADER,
     NETLINK_NETFILTER,
     NFPROTO_INET,
+    NFT_MSG_GETSETELEM,
+    NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET,
     SUBSYSTEM,
     aligned,
     attributes,
@@ -28,8 +31,7 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 1, 0x10, 0x300
 _TABLE_ATTRIBUTE = 1
 """The table's name, in requests and messages about chains, rules, sets, elements, objects and flowtables alike."""
-_GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_ELEMENT, _GET_OBJECT, _GET_FLOWTABLE = 1, 4, 7, 10, 13, 19, 23
-_SET_ATTRIBUTE, _ELEMENTS_ATTRIBUTE = 2, 3
+_GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_OBJECT, _GET_FLOWTABLE = 1, 4, 7, 10, 19, 23
 _BUFFER = 1 << 17
 """Bytes. The kernel fills at most 32 KiB of it at once; the more, the fewer times it walks through a map from its start."""
 _PATIENCE = 2.0
@@ -62,10 +64,13 @@ class NetlinkDump:
     def elements(self, table: str, name: str) -> list[bytes]:
         """The contents of NFTA_SET_ELEM_LIST_ELEMENTS in all messages about a set or map of a table `inet`, all of one
         generation of the ruleset."""
-        request = string_attribute(_TABLE_ATTRIBUTE, table) + string_attribute(_SET_ATTRIBUTE, name)
-        messages = self._dump(_GET_ELEMENT, request)
+        request = string_attribute(_TABLE_ATTRIBUTE, table) + string_attribute(NFTA_SET_ELEM_LIST_SET, name)
+        messages = self._dump(NFT_MSG_GETSETELEM, request)
         return [
-            content for message in messages for kind, content in attributes(message) if kind == _ELEMENTS_ATTRIBUTE
+            content
+            for message in messages
+            for kind, content in attributes(message)
+            if kind == NFTA_SET_ELEM_LIST_ELEMENTS
         ]
 
     def fingerprint(self, table: str) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from secmarkd.kernel.child import Child
-from secmarkd.kernel.netlink_errors import typed_errors
+from secmarkd.kernel.netlink_batch import NetlinkBatch
+from secmarkd.kernel.netlink_errors import capable, refused_batch, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.kernel.nft_requests import MODULE, Commit, List
+from secmarkd.ruleset.hints import ElementChange
+from secmarkd.ruleset.raw_encode import encode_elements
 from secmarkd.ruleset.table import NAME, Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
+from secmarkd.ruleset.transaction import AddElements, Command, DeleteElements, Rebuild, Replace, Transaction
 
 READ_SECONDS = 20.0
 """A listing takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
@@ -35,6 +38,7 @@ class LibNft:
         self._reader = Reader(self._connected, self._list)
         self._elements = 0
         self._netlink: Netlink | None = None
+        self._batch: NetlinkBatch | None = None
 
     @property
     def pid(self) -> int | None:
@@ -53,6 +57,21 @@ class LibNft:
         count = _element_count(transaction)
         self._elements += count
         self._child.request(Commit(transaction), _write_deadline(count), operation="commit")
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        """See ports.Nft. By raw netlink, in this process: libnftables would take longer, and could not promise it."""
+        changes = [_element_change(each) for each in transaction]
+        batch = self._batch or NetlinkBatch()
+        self._batch = None
+        try:
+            batch.commit(NAME, changes, generation)
+        except OSError as error:
+            batch.close()
+            raise refused_batch(error, capable=capable()) from error
+        except BaseException:
+            batch.close()
+            raise
+        self._batch = batch
 
     def check(self, transaction: Transaction) -> None:
         """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""
@@ -73,6 +92,9 @@ class LibNft:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""
         self._child.close()
         self._reader.close()
+        if self._batch is not None:
+            self._batch.close()
+            self._batch = None
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
@@ -86,6 +108,16 @@ class LibNft:
         if self._netlink is None:
             self._netlink = Netlink()
         return self._netlink
+
+
+def _element_change(command: Command) -> ElementChange:
+    match command:
+        case AddElements(map_, elements):
+            return ElementChange(map_.name, True, encode_elements(map_, elements))
+        case DeleteElements(map_, elements):
+            return ElementChange(map_.name, False, encode_elements(map_, elements, keys_only=True))
+        case _:
+            raise ValueError(f"{type(command).__name__} is no change of elements")
 
 
 def _write_deadline(elements: int) -> float:

@@ -36,6 +36,13 @@ class Layout:
             raise ValueError("not a key of this map")
         return bytes([key[each] for each in self.places])
 
+    def unpack(self, packed: bytes) -> bytes:
+        """The inverse of `pack`."""
+        key = bytearray(self.width)
+        for place, byte in zip(self.places, packed, strict=True):
+            key[place] = byte
+        return bytes(key)
+
 
 @lru_cache(maxsize=256)
 def layout_of(fields: tuple[Field, ...], interval: bool) -> Layout:

@@ -104,6 +104,22 @@ class Elements:
             middle = start + width
             yield data[start:middle], objects[int.from_bytes(data[middle : start + stride], "big")]
 
+    def get(self, key: bytes) -> str | None:
+        """The object's name of a packed key; None where there is none."""
+        width, stride, data = self.width, self._stride, self.data
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            start = middle * stride
+            if data[start : start + width] < key:
+                low = middle + 1
+            else:
+                high = middle
+        start = low * stride
+        if data[start : start + width] != key or len(key) != width:
+            return None
+        return self.objects[int.from_bytes(data[start + width : start + stride], "big")]
+
     def as_dict(self) -> dict[bytes, str]:
         """Packed keys to object names."""
         return dict(self.items())

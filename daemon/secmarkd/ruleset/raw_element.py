@@ -31,6 +31,11 @@ TYPE_MASK = 0x3FFF
 """Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
 
 
+def is_tree(fields: tuple[Field, ...], interval: bool) -> bool:
+    """Whether the kernel keeps ranges as starts and ends (nft_set_rbtree) rather than with both in one element."""
+    return interval and len(fields) == 1
+
+
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Type and content of each attribute. ValueError where they do not fill `data` exactly."""
     place = 0

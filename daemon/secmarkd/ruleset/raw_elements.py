@@ -25,6 +25,7 @@ from secmarkd.ruleset.raw_element import (
     RawElement,
     foreign_text,
     good_name,
+    is_tree,
     read_element,
 )
 from secmarkd.ruleset.raw_groups import by_length
@@ -77,8 +78,8 @@ class _Reader:
 
     @property
     def tree(self) -> bool:
-        """Whether the kernel keeps ranges as starts and ends (nft_set_rbtree) rather than with both in one element."""
-        return self.interval and len(self.fields) == 1
+        """See `is_tree`."""
+        return is_tree(self.fields, self.interval)
 
     @property
     def layout(self) -> Layout:

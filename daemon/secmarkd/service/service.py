@@ -33,7 +33,6 @@ from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Drift
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
@@ -235,7 +234,7 @@ class Service:
             self._pass_due = now + self._loaded.settings.resync
             return
         left = self._left
-        outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift)
+        outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
         if outcome.drifts:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         reported = outcome.action is Action.REPORTED
@@ -275,13 +274,15 @@ class Service:
         self._owed = not outcome.in_sync
         return outcome
 
-    def _pass(self, table: Table, on_drift: OnDrift) -> Outcome:
-        in_use: InUse = self._world.ports_in_use() if table.element_count() > LARGE_ACTIVATION else frozenset()
+    def _pass(self, table: Table, on_drift: OnDrift, *, known: bool = False) -> Outcome:
+        """`known`: this is the table of the pass before."""
         began = self._world.clock.monotonic()
-        self._watch.begin()
+        hints = self._watch.begin()
         try:
             with self._announcer.patience(DEADLINE):
-                outcome = reconcile(self._world.nft, table, on_drift, in_use)
+                outcome = reconcile(
+                    self._world.nft, table, on_drift, self._world.ports_in_use, hints if known else None
+                )
         except CapabilityMissing as error:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
             outcome = Outcome(Action.FAILED, error=missing)
