@@ -26,8 +26,8 @@ class Nft(Protocol):
     def commit_at(self, transaction: Transaction, generation: int) -> None:
         """Carry out AddElements and DeleteElements quickly, if the ruleset's last transaction is still `generation`.
 
-        Conflict where somebody has committed since, and otherwise as `commit`. At most 64 elements; none of interval maps
-        with one field (ValueError).
+        Conflict where somebody has committed since, and otherwise as `commit`. ValueError for other commands, for more than
+        some hundred elements, and for interval maps with one field.
         """
 
     def check(self, transaction: Transaction) -> None:

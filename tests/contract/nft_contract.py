@@ -467,11 +467,12 @@ class NftContract:
         world.nft.commit_at((AddElements(map_, map_.elements),), before)
         assert world.nft.generation() == before
 
-    def test_what_is_not_written_element_by_element_is_refused(self, world: World, full: Table) -> None:
-        map_ = find_map(full, "m_address")
-        for transaction in ((AddElements(map_, map_.elements),), (Remove(),)):
+    def test_what_is_more_than_a_few_plain_elements_is_refused(self, world: World, full: Table) -> None:
+        ranges, ports = find_map(full, "m_address"), find_map(full, "m_port")
+        many = with_elements(ports, *(((6, port), "s_http") for port in range(1, 3000)))
+        for command in (AddElements(ranges, ranges.elements), Remove(), AddElements(ports, many)):
             with pytest.raises(ValueError, match=r"m_address|Remove|elements"):
-                world.nft.commit_at(transaction, world.nft.generation())
+                world.nft.commit_at((command,), world.nft.generation())
         assert world.nft.read() == full
 
     # --- objects ---

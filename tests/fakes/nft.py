@@ -42,6 +42,9 @@ from secmarkd.ruleset.transaction import (
 _PAIRS = 1_000_000
 """Pairs of interval elements that are compared for overlaps; more are taken on trust."""
 
+_LONGEST = 65531
+"""Bytes of elements in one command of `commit_at`."""
+
 OURS, THEIRS = (100, "secmarkd-nft"), (200, "nft")
 """Thread and name of those who commit."""
 
@@ -102,7 +105,8 @@ class FakeNft:
         for each in transaction:
             if not isinstance(each, AddElements | DeleteElements):
                 raise ValueError("no change of elements")
-            encode_elements(each.map, each.elements)
+            if len(encode_elements(each.map, each.elements)) > _LONGEST:
+                raise ValueError("too many elements")
         if generation != self.number:
             raise Conflict("somebody has changed the ruleset meanwhile", operation="commit")
         self.hasty += 1

@@ -34,6 +34,8 @@ _NFNL_SUBSYS_NFTABLES = 10
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_CREATE = 1, 4, 0x400
 _NLA_F_NESTED = 1 << 15
+_LONGEST = 0xFFFF
+"""Bytes of an attribute: nla_len has 16 bits."""
 _PATIENCE = 10.0
 """Seconds. The kernel answers before `send` returns; a busy one, with others' large transactions before ours, takes so
 long to come to it."""
@@ -63,7 +65,7 @@ class NetlinkBatch:
     def commit(self, table: str, changes: Iterable[ElementChange], generation: int) -> None:
         """Add and delete elements of a table `inet` in one transaction, if the ruleset's last one is `generation`.
 
-        ERESTART where it is another (nf_tables_valid_genid). Each change has to fit into one attribute, 64 KiB.
+        ERESTART where it is another (nf_tables_valid_genid). ValueError for more elements than an attribute holds, 64 KiB.
         """
         inner = [_elements(table, each) for each in changes]
         if not inner:
@@ -101,6 +103,8 @@ def _elements(table: str, change: ElementChange) -> _Message:
     kind = NFT_MSG_NEWSETELEM if change.added else NFT_MSG_DELSETELEM
     where = string_attribute(NFTA_SET_ELEM_LIST_TABLE, table) + string_attribute(NFTA_SET_ELEM_LIST_SET, change.map)
     length = ATTRIBUTE.size + len(change.elements)
+    if length > _LONGEST:
+        raise ValueError(f"too many elements for one message: {length} bytes")
     listed = ATTRIBUTE.pack(length, NFTA_SET_ELEM_LIST_ELEMENTS | _NLA_F_NESTED) + change.elements
     flags = _NLM_F_CREATE if change.added else 0
     return _Message(SUBSYSTEM | kind, flags, FAMILY.pack(NFPROTO_INET, 0, 0) + where + listed)
