@@ -53,8 +53,10 @@ class NetlinkBatch:
     """A socket to nf_tables for transactions. Errors are OSError with the kernel's errno; then nothing was changed, but
     after a TimeoutError nobody knows. After an error close it."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    def __init__(self, link: socket.socket | None = None) -> None:
+        """`link` takes the place of a netlink socket."""
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        self._socket = link or socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 
