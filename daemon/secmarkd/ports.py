@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from secmarkd.events import Event
+from secmarkd.ruleset.hints import ElementChange
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Transaction
 
@@ -20,6 +21,13 @@ class Nft(Protocol):
         """Carry out a transaction wholly or, with a KernelError, not at all.
 
         WorkerFailed means that it is not known whether it happened: read before anything else.
+        """
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        """Carry out AddElements and DeleteElements quickly, if the ruleset's last transaction is still `generation`.
+
+        Conflict where somebody has committed since, and otherwise as `commit`. ValueError for other commands, for more than
+        some hundred elements, and for interval maps with one field.
         """
 
     def check(self, transaction: Transaction) -> None:
@@ -48,16 +56,31 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """Something of our table that a transaction changed."""
+
+    generation: int | None = None
+    """The last 16 bits of the transaction's number; None where events were dropped, so that it may be any."""
+    change: ElementChange | None = None
+    """None for whatever is not elements of a map, and for elements beyond the first few."""
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What happened to the ruleset since the last time."""
 
     committed: tuple[Committed, ...] = ()
     """In order. Some may be missing where `lost`."""
-    ours: bool = False
-    """Whether our table was, or may have been, among what was changed; by a transaction of `committed` or by one whose
-    number has yet to come."""
+    touched: tuple[Touched, ...] = ()
+    """What was, or may have been, changed of our table, in order: all that the transactions of `committed` changed, and
+    perhaps what one did whose number has yet to come."""
     lost: bool = False
     """Whether events were dropped, so that anything may have happened."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether our table was, or may have been, among what was changed."""
+        return self.lost or bool(self.touched)
 
 
 @dataclass(frozen=True, slots=True)

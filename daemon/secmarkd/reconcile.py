@@ -1,10 +1,14 @@
 """One pass: read, compare, apply, verify. Decides and acts; it neither logs nor sleeps nor retries.
 
 outcome = reconcile(nft, desired, on_drift=OnDrift.REPAIR)
+
+Where the kernel's events have already told of the few elements that differ (hints), those are put right first, on condition
+that nothing else has been committed; what follows is the same pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,9 +18,10 @@ from secmarkd.ports import Nft
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Drift
 from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.plan import InUse, plan
+from secmarkd.ruleset.hints import Hints, narrowed
+from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, plan
 from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Rebuild, Replace, Transaction
+from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
 
 
 class Action(StrEnum):
@@ -63,34 +68,42 @@ def reconcile(
     nft: Nft,
     desired: Table,
     on_drift: OnDrift = OnDrift.REPAIR,
-    in_use: InUse = frozenset(),
+    in_use: Callable[[], InUse] = frozenset,
+    hints: Hints | None = None,
     *,
     staged: bool = False,
 ) -> Outcome:
     """Make the kernel's table equal to `desired`, or only compare them where `on_drift` says so.
 
+    `in_use` is asked only for a large first activation: it takes milliseconds (see `plan`).
+    `hints` are all that happened since a pass found the table equal to this same `desired`.
     `staged` is for a table that is newly wanted: the live one was right up to now, and packets are on their way through it.
-
     Never raises KernelError: a pass that could not be finished is an Outcome with FAILED and the error. Nothing is
     called in sync that was not read back and found equal.
     """
     drifts: tuple[Drift, ...] = ()
     written: frozenset[int] = frozenset()
+    if hints is not None and on_drift is OnDrift.REPAIR:
+        drifts, written = _put_right(nft, desired, hints)
     try:
         # Taken before the read: what is committed in between is then newer than what the pass vouches for.
         generation = nft.generation()
         live = nft.read()
-        drifts = diff(desired, live)
-        if not drifts:
-            return Outcome(Action.NONE, generation=generation)
+        differing = diff(desired, live)
+        drifts = _with(drifts, differing)
+        if not differing:
+            action = Action.REPAIRED if drifts else Action.NONE
+            return Outcome(action, drifts, generation=generation, written=written)
         if on_drift is OnDrift.REPORT:
             return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
-        replaced, written, conflict = _apply(nft, plan(desired, live, in_use, staged=staged))
+        used = in_use() if live is None and desired.element_count() > LARGE_ACTIVATION else frozenset()
+        replaced, more, conflict = _apply(nft, plan(desired, live, used, staged=staged))
+        written |= more
         if conflict is not None:
             # Someone changed the table between our read and our write, so that our changes no longer fit; the whole
             # table always does. What they changed is read first: it would be undone without a word otherwise.
             live = nft.read()
-            drifts += tuple(each for each in diff(desired, live) if each not in drifts)
+            drifts = _with(drifts, diff(desired, live))
             replaced, more, conflict = _apply(nft, ((Replace(desired),),))
             written |= more
             if conflict is not None:
@@ -105,6 +118,34 @@ def reconcile(
         return Outcome(Action.FAILED, drifts, drifts, error, written=written)
     action = Action.CREATED if live is None else Action.REPLACED if replaced else Action.REPAIRED
     return Outcome(action, drifts, generation=generation, written=written)
+
+
+def _put_right(nft: Nft, desired: Table, hints: Hints) -> tuple[tuple[Drift, ...], frozenset[int]]:
+    """Put right what the hints say; what differed, and the generation that this made. Nothing where that cannot be done."""
+    parts = narrowed(desired, hints.changes)
+    if parts is None:
+        return (), frozenset()
+    differing, transactions = diff(*parts), plan(*parts)
+    if not _only_elements(transactions):
+        return (), frozenset()
+    try:
+        nft.commit_at(transactions[0], hints.generation)
+        if nft.generation() == hints.generation:
+            return (), frozenset()  # it changed nothing
+    except WorkerFailed:
+        return differing, frozenset()  # it may have happened: then the read finds nothing to tell of
+    except KernelError:
+        return (), frozenset()
+    return differing, frozenset({successor(hints.generation)})
+
+
+def _only_elements(transactions: tuple[Transaction, ...]) -> bool:
+    commands = [command for transaction in transactions for command in transaction]
+    return len(transactions) == 1 and all(isinstance(each, AddElements | DeleteElements) for each in commands)
+
+
+def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    return drifts + tuple(each for each in more if each not in drifts)
 
 
 def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int], Conflict | None]:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from secmarkd.kernel.nft import LibNft
 from secmarkd.reconcile import Action, reconcile
 from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.plan import LARGE_ACTIVATION
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Replace, Transaction
 from secmarkd.service.environment import ports_in_use
@@ -37,6 +36,9 @@ class Timed:
 
     def commit(self, transaction: Transaction) -> None:
         self._note("commit", lambda: self._inner.commit(transaction))
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        self._note("commit_at", lambda: self._inner.commit_at(transaction, generation))
 
     def check(self, transaction: Transaction) -> None:
         self._note("check", lambda: self._inner.check(transaction))
@@ -64,8 +66,7 @@ def load(folder: str, text: Path) -> dict[str, Any]:
     loaded = ChildLoader(folder.split(":")).load()
     at_loaded = time.perf_counter()
     nft = Timed(LibNft())
-    in_use = ports_in_use() if loaded.table.element_count() > LARGE_ACTIVATION else frozenset()
-    outcome = reconcile(nft, loaded.table, in_use=in_use)
+    outcome = reconcile(nft, loaded.table, in_use=ports_in_use)
     done = time.perf_counter()
     nft.close()
     if outcome.action is not Action.CREATED:

@@ -104,7 +104,7 @@ def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
 
 _STATEMENT = "statement"
 _PORT_IN_F = '{"match": {"left": {"payload": {"field": "dport", "protocol": "tcp"}}, "op": "==", "right": "@f"}}'
-_VERDICTS = '{"elem": [[7, {"jump": {"target": "theirs"}}]], "map": "verdict", "name": "f", "type": "inet_service"}'
+_VERDICTS = '{"map": "verdict", "name": "f", "type": "inet_service"}'
 
 INTRUSIONS = (
     Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", '{"drop": null}'))),
@@ -429,6 +429,85 @@ class NftContract:
         map_ = find_map(full, "m_port")
         with pytest.raises(Conflict):
             world.nft.check((DeleteElements(map_, with_elements(map_, ((6, 79), "s_http"))),))
+
+    # --- elements, if nobody has committed since ---
+
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("m_port", (6, 443)),
+            ("m_protocol", (50,)),
+            ("m_interface", (6, 22, "br-lan.7")),
+            ("m_user", (0, 6, 22)),
+            ("m_user", (70000, 6, 22)),
+            ("m_ranges", ((9001, 9001), 6)),
+            ("m_ranges", ((1, 2), 17)),
+            ("m_remote4", (80, (0, (1 << 32) - 1), 6, "eth0")),
+            ("m_remote6", (((1 << 127), (1 << 128) - 1), 80, 6)),
+            ("m_wildcard", ((1, 2), "br*")),
+        ],
+        ids=str,
+    )
+    def test_an_element_comes_and_goes_at_a_generation(
+        self, world: World, full: Table, name: str, values: tuple[Values, ...]
+    ) -> None:
+        map_ = find_map(full, name)
+        added = with_elements(map_, (values, "s_default"))
+        before = world.nft.generation()
+        world.nft.commit_at((AddElements(map_, added),), before)
+        more = Elements.of(added.width, {**map_.elements.as_dict(), **added.as_dict()})
+        assert world.nft.read() == replace_map(full, name, more)
+        assert world.nft.generation() == successor(before)
+        world.nft.commit_at((DeleteElements(map_, added),), successor(before))
+        assert world.nft.read() == full
+
+    @pytest.mark.parametrize("name", ["m_port", "m_ranges", "m_remote6"])
+    def test_elements_are_retargeted_at_a_generation(self, world: World, full: Table, name: str) -> None:
+        map_ = find_map(full, name)
+        other = Elements.of(map_.elements.width, dict.fromkeys(map_.elements.as_dict(), "s_default"))
+        transaction = (DeleteElements(map_, map_.elements), AddElements(map_, other))
+        world.nft.commit_at(transaction, world.nft.generation())
+        assert world.nft.read() == replace_map(full, name, other)
+
+    def test_at_another_generation_nothing_is_changed(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        heard = world.nft.generation()
+        world.change("add chain inet secmarkd theirs", lambda table: table)
+        for generation in (heard, successor(world.nft.generation())):
+            with pytest.raises(Conflict):
+                world.nft.commit_at((DeleteElements(map_, map_.elements),), generation)
+        live = world.nft.read()
+        assert live is not None
+        assert find_map(live, "m_port") == map_
+
+    def test_elements_that_are_otherwise_conflict_at_their_generation_too(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        there, missing, lost = (
+            with_elements(map_, ((6, port), target))
+            for port, target in ((80, "s_default"), (79, "s_http"), (79, "s_nothing"))
+        )
+        before = world.nft.generation()
+        for command in (AddElements(map_, there), DeleteElements(map_, missing), AddElements(map_, lost)):
+            with pytest.raises(Conflict):
+                world.nft.commit_at((AddElements(map_, with_elements(map_, ((6, 1), "s_http"))), command), before)
+        assert world.nft.read() == full
+        assert world.nft.generation() == before
+        world.nft.commit_at((DeleteElements(map_, map_.elements),), before)
+        assert world.nft.read() == replace_map(full, "m_port", Elements(map_.elements.width))
+
+    def test_elements_that_are_there_already_are_no_new_generation(self, world: World, full: Table) -> None:
+        map_ = find_map(full, "m_port")
+        before = world.nft.generation()
+        world.nft.commit_at((AddElements(map_, map_.elements),), before)
+        assert world.nft.generation() == before
+
+    def test_what_is_more_than_a_few_plain_elements_is_refused(self, world: World, full: Table) -> None:
+        ranges, ports = find_map(full, "m_address"), find_map(full, "m_port")
+        many = with_elements(ports, *(((6, port), "s_http") for port in range(1, 3000)))
+        for command in (AddElements(ranges, ranges.elements), Remove(), AddElements(ports, many)):
+            with pytest.raises(ValueError, match=r"m_address|Remove|elements"):
+                world.nft.commit_at((command,), world.nft.generation())
+        assert world.nft.read() == full
 
     # --- objects ---
 

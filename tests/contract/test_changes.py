@@ -59,7 +59,7 @@ class TestFakeChanges(ChangesContract):
         world = FakeWorld()
         world.change_elsewhere()
         world.events.lose()
-        assert world.events.take() == News(ours=True, lost=True)
+        assert world.events.take() == News(lost=True)
 
 
 class TestNetlinkEvents(ChangesContract):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from secmarkd.ports import Committed, News
+from secmarkd.ports import Committed, News, Touched
+from secmarkd.ruleset.hints import MOST, ElementChange
 from tests.fakes.nft import FakeNft
 
 
@@ -12,17 +13,25 @@ class FakeChanges:
     def __init__(self, nft: FakeNft) -> None:
         self.waiting: list[Committed] = []
         self.closed = False
-        self._ours = self._lost = False
+        self.touched: list[Touched] = []
+        self._lost = False
         nft.heard.append(self._hear)
 
-    def _hear(self, committed: Committed, ours: bool) -> None:
+    def _hear(self, committed: Committed, changes: list[ElementChange | None]) -> None:
         self.waiting.append(committed)
-        self._ours = self._ours or ours
+        generation = committed.generation & 0xFFFF
+        self.touched += [Touched(generation, each) for each in changes[: 2 * MOST]]
+        self.touched += [Touched(generation)] if len(changes) > 2 * MOST else []
 
     def lose(self) -> None:
         """The kernel drops what waits."""
         self.waiting.clear()
-        self._ours = self._lost = True
+        self.touched.clear()
+        self._lost = True
+
+    def blur(self) -> None:
+        """The kernel drops what waits of what was changed, but not by whom."""
+        self.touched = [Touched()]
 
     def fileno(self) -> int:
         """As ports.ChangeEvents; nothing that can be waited for."""
@@ -30,9 +39,10 @@ class FakeChanges:
 
     def take(self) -> News:
         """As ports.ChangeEvents."""
-        news = News(tuple(self.waiting), self._ours, self._lost)
+        news = News(tuple(self.waiting), tuple(self.touched), self._lost)
         self.waiting.clear()
-        self._ours = self._lost = False
+        self.touched.clear()
+        self._lost = False
         return news
 
     def close(self) -> None:

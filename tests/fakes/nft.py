@@ -23,6 +23,9 @@ from secmarkd.ports import Committed
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.encode import encode, render_key
 from secmarkd.ruleset.generation import successor
+from secmarkd.ruleset.hints import ElementChange
+from secmarkd.ruleset.raw_element import is_tree
+from secmarkd.ruleset.raw_encode import encode_elements
 from secmarkd.ruleset.table import Chain, Lookup, Map, Mark, Object, ObjectKind, Table, Verdict
 from secmarkd.ruleset.transaction import (
     AddElements,
@@ -39,6 +42,9 @@ from secmarkd.ruleset.transaction import (
 _PAIRS = 1_000_000
 """Pairs of interval elements that are compared for overlaps; more are taken on trust."""
 
+_LONGEST = 65531
+"""Bytes of elements in one command of `commit_at`."""
+
 OURS, THEIRS = (100, "secmarkd-nft"), (200, "nft")
 """Thread and name of those who commit."""
 
@@ -54,12 +60,14 @@ class FakeNft:
         self.denied_contexts: set[str] = set()
         self.commits: list[Transaction] = []
         """Transactions that were carried out."""
+        self.hasty = 0
+        """How many of them by `commit_at`."""
         self.reads = 0
         self.closed = False
         self.number = 7
         """The generation."""
-        self.heard: list[Callable[[Committed, bool], None]] = []
-        """Called with each commit, and whether it changed our table."""
+        self.heard: list[Callable[[Committed, list[ElementChange | None]], None]] = []
+        """Called with each commit, and what it changed of our table (see ports.Touched)."""
         self.interlopers: list[Callable[[], None]] = []
         """What others do right after our next commits, one for each."""
         self._failures: dict[str, list[SecmarkdError]] = {}
@@ -76,17 +84,33 @@ class FakeNft:
     def commit(self, transaction: Transaction) -> None:
         """As ports.Nft."""
         self._fail("commit")
-        table = self._after(transaction, "commit")
-        changes = table != self.table or any(isinstance(each, Replace | Rebuild) for each in transaction)
-        self.table = table
+        before, self.table = self.table, self._after(transaction, "commit")
+        changes = changes_between(before, self.table)
+        if not changes and any(isinstance(each, Replace | Rebuild) for each in transaction):
+            changes = [None]
         self.commits.append(transaction)
         if changes:
-            self._committed(OURS, True)
+            self._committed(OURS, changes)
         if self.interlopers:
             self.interlopers.pop(0)()
         if self._lose_answer:
             self._lose_answer = False
             raise WorkerFailed("the answer was lost", operation="commit")
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        """As ports.Nft. What `fail_next` says of a commit holds for this one too, and is not used up by it."""
+        self._fail("commit_at")
+        for error in self._failures.get("commit", [])[:1]:
+            raise error
+        for each in transaction:
+            if not isinstance(each, AddElements | DeleteElements):
+                raise ValueError("no change of elements")
+            if len(encode_elements(each.map, each.elements)) > _LONGEST:
+                raise ValueError("too many elements")
+        if generation != self.number:
+            raise Conflict("somebody has changed the ruleset meanwhile", operation="commit")
+        self.hasty += 1
+        self.commit(transaction)
 
     def check(self, transaction: Transaction) -> None:
         """As ports.Nft."""
@@ -119,17 +143,17 @@ class FakeNft:
     def change(self, effect: Callable[[Table], Table | None], by: tuple[int, str] = THEIRS) -> None:
         """Someone else changes our table, `by` their thread and its name; nothing happens where there is none."""
         if self.table is not None:
-            self.table = effect(self.table)
-            self._committed(by, True)
+            before, self.table = self.table, effect(self.table)
+            self._committed(by, changes_between(before, self.table) or [None])
 
     def change_elsewhere(self, by: tuple[int, str] = THEIRS) -> None:
         """Someone else changes a table that is not ours."""
-        self._committed(by, False)
+        self._committed(by, [])
 
-    def _committed(self, by: tuple[int, str], ours: bool) -> None:
+    def _committed(self, by: tuple[int, str], changes: list[ElementChange | None]) -> None:
         self.number = successor(self.number)
         for hear in self.heard:
-            hear(Committed(self.number, *by), ours)
+            hear(Committed(self.number, *by), changes)
 
     # --- what nftables does ---
 
@@ -194,6 +218,30 @@ class FakeNft:
             raise ContextRejected("the policy does not know the context", operation=operation, offender=context)
         if context in self.denied_contexts:
             raise RelabelDenied("relabelto was denied", operation=operation, offender=context)
+
+
+def changes_between(before: Table | None, after: Table | None) -> list[ElementChange | None]:
+    """What the kernel tells of a change: an element each, deletions first; anything else is one None."""
+    if before == after:
+        return []
+    if before is None or after is None or _heads(before) != _heads(after):
+        return [None]
+    changes: list[ElementChange | None] = []
+    for old, new in zip(before.maps, after.maps, strict=True):
+        for one, other, added in ((old, new, False), (new, old, True)):
+            different = sorted(set(one.elements.items()) - set(other.elements.items()))
+            changes += [_change(one, key, name, added) for key, name in different]
+    return changes
+
+
+def _change(map_: Map, key: bytes, name: str, added: bool) -> ElementChange | None:
+    if is_tree(map_.key, map_.interval):
+        return None
+    return ElementChange(map_.name, added, encode_elements(map_, Elements.of(map_.elements.width, {key: name})))
+
+
+def _heads(table: Table) -> Table:
+    return replace(table, maps=tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps))
 
 
 def _live(table: Table, map_: Map, operation: str) -> Map:

@@ -15,7 +15,7 @@ from secmarkd.ruleset.table import Map, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Remove, Replace, Transaction
 from tests.support.capability import require, require_bindings
 from tests.support.namespace import Namespace
-from tests.support.tables import full_table, make_object, with_elements
+from tests.support.tables import find_map, full_table, make_object, replace_map, with_elements
 
 COUNT = ObjectKind.COUNTER
 FIELDS = (Field.PROTOCOL, Field.PORT)
@@ -66,6 +66,25 @@ def _resident(pid: int | None) -> int:
         return 0
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+def test_elements_need_no_libnftables(netns: Namespace, nft: LibNft) -> None:
+    """What is known of the rest of the table outlives the process that listed it."""
+    table = full_table()
+    port = find_map(table, "m_port")
+    nft.commit((Replace(table),))
+    assert nft.read() == table
+    nft.close()
+    netns.nft("delete element inet secmarkd m_port { tcp . 80 }")
+    gone = with_elements(port, ((6, 80), "s_http"))
+    left = {key: name for key, name in port.elements.items() if key not in gone.as_dict()}
+    assert nft.read() == replace_map(table, "m_port", Elements.of(gone.width, left))
+    nft.commit_at((AddElements(port, gone),), nft.generation())
+    assert nft.read() == table
+    assert nft.pid is None
+    netns.nft("add rule inet secmarkd done accept")
+    assert nft.read() != table
+    assert nft.pid is not None
 
 
 def test_a_table_with_flags_is_read_in_full(netns: Namespace, nft: LibNft) -> None:

@@ -1,5 +1,7 @@
 """Random tampering with the table of a running service, in a namespace: none missed, none made up, all of it undone.
 
+Single elements are put right as soon as the kernel's events tell of them, before the table is read.
+
 SECMARKD_TAMPERINGS says how many; 10,000 take ten minutes (with `-o faulthandler_timeout=0`, for they are one test).
 """
 
@@ -15,11 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from secmarkd.events import Attributed, DriftRepaired
+from secmarkd.model.address import parse_prefix
 from secmarkd.model.context import parse_context
 from secmarkd.model.labels import Environment, LabelMap, Mode, Origin, Role, Rule, Settings
 from secmarkd.model.protocols import TCP, UDP
 from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.encode import render_key
+from secmarkd.ruleset.raw_element import is_tree
 from secmarkd.ruleset.table import Chain, Map, Table
 from secmarkd.service.loading import Loaded
 from tests.support.capability import require_bindings
@@ -34,7 +38,7 @@ T = "inet secmarkd"
 
 
 def a_configuration() -> Loaded:
-    """A few labels with exact ports, a range too wide to expand, and user ids."""
+    """A few labels with exact ports, a range too wide to expand, and networks: these are starts and ends in the kernel."""
     origin = Origin("50-test.toml", 1, "labels.x")
     http, dns, many = (
         parse_context(f"system_u:object_r:{each}_server_packet_t:s0") for each in ("http", "dns", "many")
@@ -46,6 +50,10 @@ def a_configuration() -> Loaded:
     rules += [
         Rule(label="dns", context=dns, role=Role.SERVER, origin=origin, protocol=UDP, ports=(53, 53)),
         Rule(label="many", context=many, role=Role.SERVER, origin=origin, protocol=TCP, ports=(10000, 30000)),
+    ]
+    rules += [
+        Rule(label="many", context=many, role=Role.SERVER, origin=origin, remote=parse_prefix(text))
+        for text in ("10.0.0.0/8", "192.0.2.7/32")
     ]
     table = compile_table(LabelMap(rules=tuple(rules), defaults=DEFAULTS), Mode.REHEARSE, Environment())
     chosen = Settings(mode=Mode.REHEARSE, resync=1e12)
@@ -64,18 +72,21 @@ class Tampering(RuleBasedStateMachine):
     @rule(place=PICK)
     def delete_element(self, place: int) -> None:
         map_, key, _ = self._element(place)
-        self._tamper(f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}", {"element missing": 1})
+        self._tamper(
+            f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}", {"element missing": 1}, hasty=True
+        )
 
     @rule(port=st.integers(40000, 65535), place=PICK)
     def add_element(self, port: int, place: int) -> None:
-        self._tamper(f"add element {T} server_port {{ udp . {port} : {self._object(place)} }}", {"element added": 1})
+        text = f"add element {T} server_port {{ udp . {port} : {self._object(place)} }}"
+        self._tamper(text, {"element added": 1}, hasty=True)
 
     @rule(place=PICK, other=PICK)
     def retarget_element(self, place: int, other: int) -> None:
         map_, key, target = self._element(place)
         to, element = self._object(other), render_key(map_, key)
         text = f"delete element {T} {map_.name} {{ {element} }}; add element {T} {map_.name} {{ {element} : {to} }}"
-        self._tamper(text, {"element retargeted": 1} if f'"{target}"' != to else {})
+        self._tamper(text, {"element retargeted": 1} if f'"{target}"' != to else {}, hasty=_plain(map_))
 
     @rule(place=PICK)
     def add_an_element_that_is_there(self, place: int) -> None:
@@ -85,7 +96,7 @@ class Tampering(RuleBasedStateMachine):
     @rule(place=PICK)
     def flush_map(self, place: int) -> None:
         map_ = self._maps()[place % len(self._maps())]
-        self._tamper(f"flush map {T} {map_.name}", {"element missing": len(map_.elements)})
+        self._tamper(f"flush map {T} {map_.name}", {"element missing": len(map_.elements)}, hasty=_plain(map_))
 
     # --- rules ---
 
@@ -192,7 +203,8 @@ class Tampering(RuleBasedStateMachine):
         map_, key, _ = self._element(place)
         first = f"add element {T} server_port {{ udp . {port} : {self._object(place)} }}"
         second = f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}"
-        self._tamper([first, "add table ip x; delete table ip x", second], {"element added": 1, "element missing": 1})
+        expected = {"element added": 1, "element missing": 1}
+        self._tamper([first, "add table ip x; delete table ip x", second], expected, hasty=_plain(map_))
 
     @rule(place=PICK)
     def change_and_undo_before_anyone_looks(self, place: int) -> None:
@@ -201,10 +213,25 @@ class Tampering(RuleBasedStateMachine):
         gone = f"delete element {T} {map_.name} {{ {element} }}"
         self._tamper([gone, f'add element {T} {map_.name} {{ {element} : "{target}" }}'], {})
 
+    @rule(place=PICK)
+    def element_and_rule_before_anyone_looks(self, place: int) -> None:
+        map_, key, _ = self._element(place)
+        first = f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}"
+        self._tamper(
+            [first, f"insert rule {T} {self._chain(place).name} accept"], {"element missing": 1, "rule added": 1}
+        )
+
+    @rule(place=PICK, port=st.integers(40000, 65535))
+    def element_with_a_comment(self, place: int, port: int) -> None:
+        text = f'add element {T} server_port {{ udp . {port} comment "x" : {self._object(place)} }}'
+        self._tamper(text, {"foreign added": 1})
+
     # --- their parts ---
 
-    def _tamper(self, texts: str | list[str], expected: dict[str, int]) -> None:
+    def _tamper(self, texts: str | list[str], expected: dict[str, int], *, hasty: bool = False) -> None:
+        """`hasty`: whether what differs is put right before the table is read."""
         rig = self.rig
+        before = rig.nft.hasty
         rig.clock.now += 200  # the end of every story: repairs in a row and lines in the journal count anew
         for text in [texts] if isinstance(texts, str) else texts:
             rig.namespace.nft(text)
@@ -215,6 +242,7 @@ class Tampering(RuleBasedStateMachine):
         assert told == wanted, [str(each) for each in events]
         assert any(isinstance(each, DriftRepaired) for each in events) == bool(wanted)
         assert all("nft" in each.by_comm.split(",") for each in events if isinstance(each, Attributed))
+        assert rig.nft.hasty - before == (hasty and bool(wanted))
         assert rig.listing() == self.baseline
         assert rig.service.status.state == "in sync"
         Tampering.done += 1
@@ -250,6 +278,11 @@ class Tampering(RuleBasedStateMachine):
         listed = self.rig.namespace.nft_json(f"list chain {T} {chain.name}")
         handles = [each["rule"]["handle"] for each in listed if "rule" in each]
         return chain, handles[at % len(handles)]
+
+
+def _plain(map_: Map) -> bool:
+    """Whether its elements can be put right one by one: ranges of one field are two elements each in the kernel."""
+    return not is_tree(map_.key, map_.interval)
 
 
 @pytest.fixture

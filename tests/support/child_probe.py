@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from secmarkd.errors import Conflict
-from secmarkd.kernel.child import Final, serve
+from secmarkd.kernel.serving import Final, serve
 
 
 def handle(request: tuple[str, Any]) -> object:

@@ -10,6 +10,7 @@ from secmarkd.kernel.netlink_events import NetlinkEvents
 from secmarkd.kernel.nft import LibNft
 from secmarkd.kernel.processes import Processes
 from secmarkd.model.labels import Environment
+from secmarkd.ruleset.transaction import Transaction
 from secmarkd.service.loading import Loaded
 from secmarkd.service.service import Service
 from secmarkd.service.world import World
@@ -21,13 +22,23 @@ PATIENCE = 10.0
 """Seconds for an event that comes within a millisecond."""
 
 
+class CountingNft(LibNft):
+    """Counts the repairs that were made before anything was read."""
+
+    hasty = 0
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        super().commit_at(transaction, generation)
+        self.hasty += 1
+
+
 class KernelRig:
     """Make it in the namespace (`with namespace.enter()`), and stay there."""
 
-    def __init__(self, namespace: Namespace, loaded: Loaded, nft: LibNft | None = None) -> None:
+    def __init__(self, namespace: Namespace, loaded: Loaded, nft: CountingNft | None = None) -> None:
         self.namespace = namespace
         self.loaded = loaded
-        self.nft = nft or LibNft()
+        self.nft = nft or CountingNft()
         self.events = NetlinkEvents()
         self.clock = FakeClock()
         self.journal = FakeJournal()

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.decode_statement import decode_statement, with_cgroup_levels
 from secmarkd.ruleset.encode import render_rule
 from secmarkd.ruleset.table import Chain, Foreign, Key, Match, ObjectKind, Statement, Table, Verdict
+from tests.support.json_elements import decode_all as decode
 from tests.support.nft_json import Dialect, to_json
 from tests.support.strategies import tables
 from tests.support.tables import full_table

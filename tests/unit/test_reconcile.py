@@ -10,18 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secmarkd.errors import Conflict, ContextRejected, StateUnknown, WorkerFailed
+from secmarkd.errors import Conflict, ContextRejected, KernelError, StateUnknown, WorkerFailed
 from secmarkd.model.labels import Mode, OnDrift
-from secmarkd.reconcile import Action, reconcile
+from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.diff import ELEMENT_SAMPLES, diff
 from secmarkd.ruleset.drift import Change, Thing
 from secmarkd.ruleset.elements import Elements, Field
 from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, plan
+from secmarkd.ruleset.hints import ElementChange, Hints
+from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, plan
+from secmarkd.ruleset.raw_encode import encode_elements
 from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
 from secmarkd.ruleset.transaction import AddElements, Rebuild, Replace, Transaction
-from tests.fakes.nft import FakeNft
+from tests.fakes.nft import FakeNft, changes_between
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, without_contradictions
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -261,8 +263,22 @@ def test_large_first_activation_labels_everything_in_a_short_first_transaction()
     assert isinstance(second[0], AddElements)
     assert len(second[0].elements) == 4999
     nft = FakeNft()
-    assert reconcile(nft, desired, in_use=frozenset({(6, 22)})).action is Action.CREATED
+    assert reconcile(nft, desired, in_use=lambda: frozenset({(6, 22)})).action is Action.CREATED
     assert nft.table == desired
+
+
+@pytest.mark.parametrize("live", [None, ports_table(3), ports_table(5000)], ids=["none", "another", "equal"])
+def test_ports_in_use_are_asked_for_only_where_they_matter(live: Table | None) -> None:
+    asked: list[bool] = []
+
+    def in_use() -> InUse:
+        asked.append(True)
+        return frozenset()
+
+    assert reconcile(FakeNft(live), ports_table(5000), in_use=in_use).in_sync
+    assert bool(asked) == (live is None)
+    assert reconcile(FakeNft(), ports_table(LARGE_ACTIVATION), in_use=in_use).in_sync
+    assert bool(asked) == (live is None)
 
 
 def test_element_that_nft_would_silently_keep_is_removed_with_its_map() -> None:
@@ -309,3 +325,123 @@ def test_any_table_becomes_any_other_by_its_plan(one: int, other: int) -> None:
 def test_defaults_alone_make_a_table() -> None:
     table = table_of(0)
     assert {str(DEFAULTS.server), str(DEFAULTS.client)} <= {each.context for each in table.objects}
+
+
+# --- hints ---
+
+
+def hints_of(nft: FakeNft, desired: Table, tamper: Tampering, generation: int | None = None) -> Hints:
+    """Someone tampers with the table that is as desired, and is heard."""
+    nft.table = desired
+    nft.change(tamper)
+    changes = [each for each in changes_between(desired, nft.table) if each is not None]
+    return Hints(nft.number if generation is None else generation, tuple(changes))
+
+
+HINTED = [each for each in TAMPERINGS if each[0] in (without_element, with_element)]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "thing", "change", "action"), HINTED, ids=lambda each: getattr(each, "__name__", "")
+)
+def test_what_the_hints_tell_is_put_right_before_anything_is_read(
+    tamper: Tampering, thing: Thing, change: Change, action: Action
+) -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, tamper)
+    expected = diff(desired, nft.table)
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (outcome.drifts, outcome.action, outcome.in_sync) == (expected, action, True)
+    assert (nft.hasty, len(nft.commits), nft.reads) == (1, 1, 1)
+    assert nft.table == desired
+    assert outcome.written == {nft.number}
+    assert outcome.generation == nft.number
+
+
+def test_hints_change_nothing_where_drift_is_only_reported() -> None:
+    desired, nft = ports_table(3), FakeNft()
+    outcome = reconcile(nft, desired, OnDrift.REPORT, hints=hints_of(nft, desired, without_element))
+    assert outcome.action is Action.REPORTED
+    assert nft.commits == []
+
+
+def test_hints_of_another_generation_are_not_acted_on() -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, without_element)
+    nft.change(without_rules)
+    outcome = reconcile(nft, desired, hints=hints)
+    assert nft.hasty == 0
+    assert outcome.action is Action.REPLACED
+    assert [each.thing for each in outcome.drifts] == [Thing.ELEMENT, Thing.RULE, Thing.RULE]
+    assert nft.table == desired
+
+
+@pytest.mark.parametrize("error", [Conflict, StateUnknown], ids=lambda each: each.__name__)
+def test_a_repair_by_hints_that_fails_leaves_an_ordinary_pass(error: type[KernelError]) -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, without_element)
+    nft.fail_next("commit_at", error("no", operation="commit"))
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (outcome.action, len(outcome.drifts), nft.hasty) == (Action.REPAIRED, 1, 0)
+    assert nft.table == desired
+
+
+def test_what_a_lost_answer_repaired_is_told_all_the_same() -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, without_element)
+    nft.lose_next_answer()
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (outcome.action, len(outcome.drifts)) == (Action.REPAIRED, 1)
+    assert len(nft.commits) == 1
+
+
+def test_what_the_hints_did_not_tell_is_found_by_the_read_and_told_beside_it() -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, without_element)
+    nft.interlopers.append(lambda: nft.change(added_rule))
+    outcome = reconcile(nft, desired, hints=hints)
+    assert nft.hasty == 1
+    assert outcome.action is Action.REPLACED
+    assert [each.thing for each in outcome.drifts] == [Thing.ELEMENT, Thing.RULE]
+    assert nft.table == desired
+
+
+def test_what_differs_again_after_the_repair_is_told_once() -> None:
+    desired, nft = ports_table(3), FakeNft()
+    hints = hints_of(nft, desired, without_element)
+    nft.interlopers.append(lambda: nft.change(without_element))
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (outcome.action, len(outcome.drifts), len(nft.commits)) == (Action.REPAIRED, 1, 2)
+    assert nft.table == desired
+
+
+def test_wrong_hints_change_nothing_and_are_told_to_nobody() -> None:
+    desired = ports_table(3)
+    nft = FakeNft(desired)
+    key = desired.maps[0].elements
+    gone = ElementChange("server_port", False, encode_elements(desired.maps[0], key))
+    outcome = reconcile(nft, desired, hints=Hints(nft.number, (gone,)))
+    assert outcome == Outcome(Action.NONE, generation=nft.number)
+    assert nft.table == desired
+
+
+def test_hints_that_come_to_nothing_are_an_ordinary_pass() -> None:
+    desired = ports_table(3)
+    nft = FakeNft(desired)
+    both = [*changes_between(desired, without_element(desired)), *changes_between(without_element(desired), desired)]
+    hints = Hints(nft.number, tuple(each for each in both if each is not None))
+    assert len(hints.changes) == 2
+    assert reconcile(nft, desired, hints=hints).action is Action.NONE
+    assert nft.commits == []
+
+
+def test_more_than_single_changes_of_ranges_are_left_to_the_ordinary_pass() -> None:
+    """Deleting one by one would take longer than to replace the map."""
+    keys = [bytes([0, port, 6, 0, port, 6]) for port in range(1, 30)]
+    fields = (Field.PORT, Field.PROTOCOL)
+    ranges = Map("server_port_ranges", fields, ObjectKind.SECMARK, True, Elements.of(6, dict.fromkeys(keys, "s_web")))
+    desired, nft = replace(ports_table(1), maps=(ranges,)), FakeNft()
+    hints = hints_of(nft, desired, lambda table: replace(table, maps=(replace(ranges, elements=Elements(6)),)))
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (nft.hasty, outcome.action) == (0, Action.REPLACED)
+    assert nft.table == desired

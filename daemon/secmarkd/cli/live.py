@@ -66,7 +66,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     with _alone(arguments, "systemctl reload secmarkd"):
         loaded = _load(arguments, tools)
         with closing(tools.open_nft()) as nft:
-            outcome = reconcile(nft, loaded.table, in_use=ports_in_use())
+            outcome = reconcile(nft, loaded.table, in_use=ports_in_use)
     if outcome.error is not None:
         raise outcome.error
     number = count(total(outcome.drifts), "difference")

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from secmarkd.cli.boundary import EXIT_CODES, guarded
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="secmarkd",
         description="Keeps the kernel's packet labels as the label map says. SIGHUP reloads, SIGUSR1 verifies now.",
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Of a width, for to find the terminal's it would load shutil: a megabyte in a process that stays.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100),
     )
     parser.add_argument("--config-dir", action="append", metavar="DIR", help="read the configuration here (repeatable; "
                         "a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip

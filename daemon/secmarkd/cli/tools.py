@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from secmarkd import __version__
 from secmarkd.ports import ChangeEvents, Clock, Nft, Selinux, Writers
 
 
@@ -29,8 +30,8 @@ def open_nft() -> Nft:
 
 def open_events() -> ChangeEvents:
     """The events of this network namespace, from now on. KernelError where the kernel refuses them."""
+    from secmarkd.kernel.netlink_errors import typed_errors
     from secmarkd.kernel.netlink_events import NetlinkEvents
-    from secmarkd.kernel.nft_worker import typed_errors
 
     with typed_errors("listen"):
         return NetlinkEvents()
@@ -64,13 +65,5 @@ class Tools:
 
 
 def version(program: str) -> str:
-    """`program 1.2.3`, of the package's `__version__` or of what pip installed."""
-    from importlib import metadata
-
-    import secmarkd
-
-    number = getattr(secmarkd, "__version__", "")
-    try:
-        return f"{program} {number or metadata.version('secmarkd')}"
-    except metadata.PackageNotFoundError:
-        return f"{program} (unknown version)"
+    """`program 1.2.3`."""
+    return f"{program} {__version__}"

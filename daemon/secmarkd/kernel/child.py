@@ -1,77 +1,36 @@
 """A child process that answers requests: for work that may crash, hang, or take memory which only an exit gives back.
 
     parent: with Child("secmarkd.kernel.nft_worker", "libnftables") as child: answer = child.request(question, deadline=5.0)
-    child:  def main() -> None: serve(handler)
+    child:  def main() -> None: serve(handler)  # of kernel.serving
 
-Both ends are this program, so frames are pickles, each after its length. The child is started by the first request and
-again by the next request after it has ended. It ends with its parent: its socket closes, and the kernel is asked to kill it
-when the *thread* that started it ends (PR_SET_PDEATHSIG); so start it from a thread that lasts.
+The child is started by the first request and again by the next request after it has ended. It ends with its parent: its
+socket closes, and the kernel is asked to kill it when the *thread* that started it ends (PR_SET_PDEATHSIG); so start it
+from a thread that lasts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import os
-import pickle
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from secmarkd.errors import SecmarkdError, WorkerFailed
+from secmarkd.errors import WorkerFailed
+from secmarkd.kernel.frames import Answer, Ended, Late, Raised, receive, send, to_frame
 
-_LENGTH = struct.Struct("!Q")
-_LARGEST = 1 << 30
-"""Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 _STDERR_KEPT = 4096
 """Bytes of what a child last wrote to stderr, for the error message."""
 _GRACE = 1.0
 """Seconds for a child to be gone that said it would end, or whose socket closed; then it is killed."""
-_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _UNWANTED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 """What the service manager means for the parent alone."""
 _START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.import_module(sys.argv[1]).main()"
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """A handler's answer after which the child ends, to give back its memory."""
-
-    answer: object
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    answer: object
-    final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """An exception in parts: those with keyword arguments cannot be pickled whole."""
-
-    kind: type[Exception]
-    arguments: tuple[object, ...]
-    state: dict[str, object]
-
-
-class _Ended(Exception):
-    """The other end closed the socket."""
-
-
-class _Late(Exception):
-    """The deadline passed."""
 
 
 class Child:
@@ -108,17 +67,17 @@ class Child:
         """
         operation = operation or self._name
         end = time.monotonic() + deadline
-        frame = _frame(question)
+        frame = to_frame(question)
         if self.pid is None:
             self.close()
             self._start()
         try:
             reply = self._exchange(frame, end)
-        except _Late:
+        except Late:
             self.close()
             message = f"{self._name} did not answer within {deadline:g} s and was killed"
             raise WorkerFailed(message, operation=operation) from None
-        except (_Ended, OSError):
+        except (Ended, OSError):
             self._raise_death(operation)
         except Exception as error:
             self.close()
@@ -126,7 +85,7 @@ class Child:
         except BaseException:
             self.close()
             raise
-        if isinstance(reply, _Raised):
+        if isinstance(reply, Raised):
             raise _rebuilt(reply)
         if reply.final:
             self._let_end()
@@ -177,15 +136,12 @@ class Child:
             theirs.close()
             os.close(stderr_end)
 
-    def _exchange(self, frame: bytes, end: float) -> _Answer | _Raised:
+    def _exchange(self, frame: bytes, end: float) -> Answer | Raised:
         connection = self._socket
         assert connection is not None
-        _send(connection, frame, end)
-        (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, end))
-        if length > _LARGEST:
-            raise ValueError(f"a frame of {length} bytes")
-        reply = pickle.loads(_receive(connection, length, end))
-        if not isinstance(reply, (_Answer, _Raised)):
+        send(connection, frame, end)
+        reply = receive(connection, end)
+        if not isinstance(reply, (Answer, Raised)):
             raise TypeError(f"a {type(reply).__name__}")
         return reply
 
@@ -236,89 +192,7 @@ def _interpreter_flags() -> list[str]:
     return [option for option, wanted in options.items() if wanted] + ["-O"] * flags.optimize
 
 
-def _rebuilt(raised: _Raised) -> Exception:
+def _rebuilt(raised: Raised) -> Exception:
     error = raised.kind.__new__(raised.kind, *raised.arguments)
     error.__dict__.update(raised.state)
     return error
-
-
-# --- frames: with an end (time.monotonic() seconds) on a socket that does not block, or without on one that does ---
-
-
-def _wait(connection: socket.socket, event: int, end: float | None) -> None:
-    if end is None:
-        return
-    poll = select.poll()
-    poll.register(connection, event)
-    left = end - time.monotonic()
-    if left <= 0 or not poll.poll(left * 1000):
-        raise _Late
-
-
-def _frame(content: object) -> bytes:
-    payload = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
-    return _LENGTH.pack(len(payload)) + payload
-
-
-def _send(connection: socket.socket, frame: bytes, end: float | None) -> None:
-    left = memoryview(frame)
-    while left:
-        _wait(connection, select.POLLOUT, end)
-        with contextlib.suppress(BlockingIOError):
-            left = left[connection.send(left, socket.MSG_NOSIGNAL) :]
-
-
-def _receive(connection: socket.socket, size: int, end: float | None) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        _wait(connection, select.POLLIN, end)
-        with contextlib.suppress(BlockingIOError):
-            part = connection.recv(min(size, _CHUNK))
-            if not part:
-                raise _Ended
-            parts.append(part)
-            size -= len(part)
-    return b"".join(parts)
-
-
-# --- the other end ---
-
-
-def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
-    """Answer requests with `handler` until the parent closes the connection, or an answer is Final.
-
-    What the handler raises is raised in the parent. Called by `main()` of a module that Child starts. `process_name` (at
-    most 15 bytes) is what ps shows, and what the kernel tells others about who changed the ruleset.
-    """
-    # The parent decides when the child ends; a SIGTERM to the whole service must not cut a transaction's answer off.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    prctl = ctypes.CDLL(None).prctl
-    with socket.socket(fileno=int(sys.argv[2])) as connection:
-        connection.setblocking(True)
-        os.set_inheritable(connection.fileno(), False)
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if process_name:
-            prctl(_PR_SET_NAME, process_name.encode(), 0, 0, 0)
-        # What the start has made is no garbage: each collection is spared looking through it (1.3 ms, twice a request).
-        gc.freeze()
-        with contextlib.suppress(_Ended, ConnectionError):
-            while _serve_one(connection, handler):
-                pass
-
-
-def _serve_one(connection: socket.socket, handler: Callable[[Any], object]) -> bool:
-    """Whether there may be another request."""
-    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size, None))
-    question = pickle.loads(_receive(connection, length, None))
-    final = False
-    try:
-        answer = handler(question)
-        final = isinstance(answer, Final)
-        frame = _frame(_Answer(answer.answer if isinstance(answer, Final) else answer, final))
-    except Exception as error:
-        if not isinstance(error, SecmarkdError):
-            error.add_note("in the child process: " + traceback.format_exc())
-        frame = _frame(_Raised(type(error), error.args, dict(vars(error))))
-    _send(connection, frame, None)
-    return not final

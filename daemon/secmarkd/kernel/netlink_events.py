@@ -8,7 +8,9 @@ The transaction is in force before the first of these messages is sent.
 So there are two sockets. One lets only NEWGEN through, by a classic BPF filter: 44 bytes a commit, so that a transaction of
 100,000 elements cannot make it overflow (without a filter, 1,446 do). The other one takes the rest and is looked at only
 after a NEWGEN: a message about our table, or its overflow, means that our table may have changed; silence means that it has
-not, at the cost of one system call instead of a listing.
+not, at the cost of one system call instead of a listing. Each message has the last 16 bits of its transaction's generation
+(nfgenmsg.res_id, nft_base_seq), and one about an element all of it, as in a dump; one that retargets an element comes as a
+deletion and an addition.
 """
 
 from __future__ import annotations
@@ -25,13 +27,18 @@ from secmarkd.kernel.netlink_gen import (
     HEADER,
     NETLINK_NETFILTER,
     NFPROTO_INET,
+    NFT_MSG_DELSETELEM,
     NFT_MSG_NEWGEN,
+    NFT_MSG_NEWSETELEM,
     NFTA_GEN_ID,
+    NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET,
     SUBSYSTEM,
     aligned,
     attributes,
 )
-from secmarkd.ports import Committed, News
+from secmarkd.ports import Committed, News, Touched
+from secmarkd.ruleset.hints import MOST, ElementChange
 from secmarkd.ruleset.table import NAME
 
 _NFNLGRP_NFTABLES = 7
@@ -46,6 +53,8 @@ _WHOLE, _NOTHING = 0xFFFFFFFF, 0
 _TYPE_OFFSET = 4
 """Of nlmsg_type in struct nlmsghdr."""
 _DATAGRAM_BYTES = 65536
+_MOST_TOUCHES = 2 * MOST
+"""Changes of elements that are told one by one: more would be no hint, and another transaction may come before."""
 _MOST = 4096
 """Datagrams taken at once: more come only under a writer that would keep us here for ever."""
 
@@ -70,10 +79,15 @@ class NetlinkEvents:
                 lost = True
             else:
                 committed += [each for kind, body in _messages(datagram) if (each := _commit(kind, body))]
-        ours = lost
+        touched = _Touches()
         for datagram in _datagrams(self._things):
-            ours = ours or datagram is None or any(_is_ours(body) for _, body in _messages(datagram))
-        return News(tuple(committed), ours, lost)
+            if datagram is None:
+                touched.add(Touched())
+                continue
+            for kind, body in _messages(datagram):
+                if _is_ours(body):
+                    touched.add(_touch(kind, body))
+        return News(tuple(committed), tuple(touched.told), lost)
 
     def close(self) -> None:
         """See ports.ChangeEvents."""
@@ -156,6 +170,30 @@ def _commit(kind: int, body: bytes) -> Committed | None:
         thread=int.from_bytes(found.get(_NFTA_GEN_PROC_PID, b""), "big"),
         comm=os.fsdecode(found.get(_NFTA_GEN_PROC_NAME, b"").split(b"\0")[0]),
     )
+
+
+class _Touches:
+    """What is told of changes, in order: single elements as long as they are few, anything else once a transaction."""
+
+    def __init__(self) -> None:
+        self.told: list[Touched] = []
+
+    def add(self, each: Touched) -> None:
+        if len(self.told) >= _MOST_TOUCHES:
+            each = Touched(each.generation)
+        if not self.told or self.told[-1] != each or each.change is not None:
+            self.told.append(each)
+
+
+def _touch(kind: int, body: bytes) -> Touched:
+    """What a message about our table says."""
+    generation = int.from_bytes(body[2:4], "big")
+    if kind not in (SUBSYSTEM | NFT_MSG_NEWSETELEM, SUBSYSTEM | NFT_MSG_DELSETELEM):
+        return Touched(generation)
+    found = dict(attributes(body[FAMILY.size :]))
+    name = os.fsdecode(found.get(NFTA_SET_ELEM_LIST_SET, b"").rstrip(b"\0"))
+    elements = found.get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
+    return Touched(generation, ElementChange(name, kind == SUBSYSTEM | NFT_MSG_NEWSETELEM, elements))
 
 
 def _is_ours(body: bytes) -> bool:

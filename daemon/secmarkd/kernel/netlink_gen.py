@@ -16,11 +16,13 @@ from typing import Self
 
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 FAMILY = struct.Struct("=BBH")  # struct nfgenmsg; its last field is big-endian and 0 here
-_ATTRIBUTE = struct.Struct("=HH")
+ATTRIBUTE = struct.Struct("=HH")
 
 NETLINK_NETFILTER = 12
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
+NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
+NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST = 1
 NFTA_GEN_ID = 1
@@ -66,7 +68,9 @@ class Netlink:
     def table_flags(self, name: str) -> tuple[str, ...] | None:
         """Flags of the table `inet NAME`, sorted, those without a word as `0x…`; None when there is no such table."""
         try:
-            answer = self._ask(_NFT_MSG_GETTABLE, _NFT_MSG_NEWTABLE, NFPROTO_INET, _attribute(_NFTA_TABLE_NAME, name))
+            answer = self._ask(
+                _NFT_MSG_GETTABLE, _NFT_MSG_NEWTABLE, NFPROTO_INET, string_attribute(_NFTA_TABLE_NAME, name)
+            )
         except FileNotFoundError:
             return None
         bits = int.from_bytes(answer[_NFTA_TABLE_FLAGS], "big") if _NFTA_TABLE_FLAGS in answer else 0
@@ -95,21 +99,21 @@ class Netlink:
             return dict(attributes(body[FAMILY.size :]))
 
 
-def _attribute(kind: int, text: str) -> bytes:
+def string_attribute(kind: int, text: str) -> bytes:
+    """A netlink attribute with a text that ends with NUL, padded."""
     value = text.encode() + b"\0"
-    return (_ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value).ljust(
-        aligned(_ATTRIBUTE.size + len(value)), b"\0"
-    )
+    length = ATTRIBUTE.size + len(value)
+    return (ATTRIBUTE.pack(length, kind) + value).ljust(aligned(length), b"\0")
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Kinds and values of netlink attributes, up to the first that is cut off."""
     place = 0
-    while place + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, place)
-        if length < _ATTRIBUTE.size:
+    while place + ATTRIBUTE.size <= len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, place)
+        if length < ATTRIBUTE.size:
             return
-        yield kind & _TYPE_MASK, data[place + _ATTRIBUTE.size : place + length]
+        yield kind & _TYPE_MASK, data[place + ATTRIBUTE.size : place + length]
         place += aligned(length)
 
 

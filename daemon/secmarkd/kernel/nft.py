@@ -1,18 +1,24 @@
-"""The port `Nft` over libnftables, which lives in a process of its own, and a raw socket for what it need not be asked."""
+"""The port `Nft`: libnftables, which lives in a process of its own, and raw sockets for what it need not be asked."""
 
 from __future__ import annotations
 
 from secmarkd.kernel.child import Child
+from secmarkd.kernel.netlink_batch import NetlinkBatch
+from secmarkd.kernel.netlink_errors import capable, refused_batch, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft_worker import Commit, Read, typed_errors
+from secmarkd.kernel.nft_reader import Reader
+from secmarkd.kernel.nft_requests import MODULE, Commit, List
+from secmarkd.ruleset.hints import ElementChange
+from secmarkd.ruleset.raw_encode import encode_elements
 from secmarkd.ruleset.table import NAME, Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
+from secmarkd.ruleset.transaction import AddElements, Command, DeleteElements, Rebuild, Replace, Transaction
 
 READ_SECONDS = 20.0
-"""A read takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
+"""A listing takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
 waits for the process to start (over 5 s seen on a busy emulated machine)."""
 READ_SECONDS_PER_ELEMENT = 0.0002
-"""A read takes 15 to 30 microseconds an element; this leaves a machine ten times as slow its time."""
+"""libnftables before 1.1 fetches the elements even where it does not list them, 15 to 30 microseconds for each; this leaves
+a machine ten times as slow its time."""
 WRITE_SECONDS = 10.0
 """A transaction takes milliseconds; to cut one off leaves open whether it happened, so this is generous."""
 WRITE_SECONDS_PER_ELEMENT = 0.0005
@@ -28,9 +34,11 @@ class LibNft:
     """
 
     def __init__(self) -> None:
-        self._child = Child("secmarkd.kernel.nft_worker", "libnftables", hint=_HINT)
+        self._child = Child(MODULE, "libnftables", hint=_HINT)
+        self._reader = Reader(self._connected, self._list)
         self._elements = 0
         self._netlink: Netlink | None = None
+        self._batch: NetlinkBatch | None = None
 
     @property
     def pid(self) -> int | None:
@@ -39,8 +47,8 @@ class LibNft:
 
     def read(self) -> Table | None:
         """The live table; None when it is known to be absent. StateUnknown when neither can be said."""
-        deadline = READ_SECONDS + READ_SECONDS_PER_ELEMENT * self._elements
-        table: Table | None = self._child.request(Read(), deadline, operation="read")
+        with typed_errors("read"):
+            table = self._reader.read()
         self._elements = 0 if table is None else table.element_count()
         return table
 
@@ -49,6 +57,21 @@ class LibNft:
         count = _element_count(transaction)
         self._elements += count
         self._child.request(Commit(transaction), _write_deadline(count), operation="commit")
+
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        """See ports.Nft. By raw netlink, in this process: libnftables would take longer, and could not promise it."""
+        changes = [_element_change(each) for each in transaction]
+        batch = self._batch or NetlinkBatch()
+        self._batch = None
+        try:
+            batch.commit(NAME, changes, generation)
+        except OSError as error:
+            batch.close()
+            raise refused_batch(error, capable=capable()) from error
+        except BaseException:
+            batch.close()
+            raise
+        self._batch = batch
 
     def check(self, transaction: Transaction) -> None:
         """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""
@@ -68,14 +91,33 @@ class LibNft:
     def close(self) -> None:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""
         self._child.close()
+        self._reader.close()
+        if self._batch is not None:
+            self._batch.close()
+            self._batch = None
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
+
+    def _list(self, flags: tuple[str, ...]) -> Table | None:
+        deadline = READ_SECONDS + READ_SECONDS_PER_ELEMENT * self._elements
+        table: Table | None = self._child.request(List(flags), deadline, operation="read")
+        return table
 
     def _connected(self) -> Netlink:
         if self._netlink is None:
             self._netlink = Netlink()
         return self._netlink
+
+
+def _element_change(command: Command) -> ElementChange:
+    match command:
+        case AddElements(map_, elements):
+            return ElementChange(map_.name, True, encode_elements(map_, elements))
+        case DeleteElements(map_, elements):
+            return ElementChange(map_.name, False, encode_elements(map_, elements, keys_only=True))
+        case _:
+            raise ValueError(f"{type(command).__name__} is no change of elements")
 
 
 def _write_deadline(elements: int) -> float:

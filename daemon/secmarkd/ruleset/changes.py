@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.elements import Elements, unequal_parts
 from secmarkd.ruleset.table import Map
 from secmarkd.ruleset.transaction import AddElements, DeleteElements
 
@@ -23,7 +23,7 @@ def element_changes(wanted: Map, there: Map) -> ElementChanges | None:
         return ()
     if replace(wanted, elements=there.elements) != there:
         return None
-    mine, others = set(wanted.elements.items()), set(there.elements.items())
+    mine, others = (set(each.items()) for each in unequal_parts(wanted.elements, there.elements))
     width = wanted.elements.width
     changes: list[DeleteElements | AddElements] = []
     if others - mine:

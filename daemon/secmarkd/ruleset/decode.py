@@ -4,6 +4,9 @@ Whatever the types of `ruleset.table` cannot say exactly is Foreign: in the plac
 it belongs to, or for a whole thing of another kind. Both dialects are read, 1.0.6 and 1.1.x; what differs between them is
 the order of things, flags as a word, a list or below "|", ranges as such or as prefixes, protocols by number or name.
 
+Elements are not read here: nft is asked for a listing without them, and `raw_elements.fill` puts them in. Of a map or set
+that is itself foreign they are nowhere.
+
 What nft's JSON does not show in 1.0.6 (but does in 1.1.3): the comment of a table or chain, the device of an ingress chain.
 """
 
@@ -12,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from secmarkd.ruleset.decode_elements import decode_elements
-from secmarkd.ruleset.decode_statement import Json, decode_rule, dump
-from secmarkd.ruleset.elements import Field
+from secmarkd.ruleset.decode_statement import decode_rule
+from secmarkd.ruleset.elements import Elements, Field, key_width
+from secmarkd.ruleset.foreign import Json, dump, foreign, ordered
 from secmarkd.ruleset.table import FAMILY, NAME, BaseHook, Chain, Foreign, Map, Object, ObjectKind, Rule, Table
 
 _FIELDS = {each.nft_type: each for each in Field}
@@ -26,7 +29,7 @@ _HOOK = ("type", "hook", "prio", "policy")
 
 
 def decode(listing: Json, *, flags: Iterable[str] | None = None) -> Table:
-    """The table of a listing by `nft -j list table inet secmarkd`: the whole document, or the list in it.
+    """The table, its maps empty, of a listing by `nft -j -t list table inet secmarkd`: the document, or the list in it.
 
     `flags` replace the table's flags of the listing, which before 1.1.0 can be anything (a use after free,
     nftables b04512cf). ValueError when it is not a listing of one table of ours.
@@ -87,7 +90,7 @@ class _Reader:
             objects=tuple(sorted(self.objects.values(), key=lambda each: (each.name, each.kind))),
             maps=tuple(sorted(self.maps.values(), key=lambda each: each.name)),
             chains=tuple(sorted(chains, key=lambda each: each.name)),
-            foreign=tuple(sorted(self.foreign, key=lambda each: (each.what, each.name, each.text))),
+            foreign=ordered(self.foreign),
             flags=self.flags if flags is None else tuple(sorted(flags)),
         )
 
@@ -109,15 +112,11 @@ class _Reader:
 
     def _map(self, value: Json) -> None:
         name, key, kind = value.get("name"), _fields(value.get("type")), value.get("map")
-        listed = value.get("elem", [])
-        if not isinstance(name, str) or key is None or kind not in _KINDS or not isinstance(listed, list):
+        if not isinstance(name, str) or key is None or kind not in _KINDS:
             return self._foreign("map", name, value)
         flags = _words(value.get("flags"))
         interval = "interval" in flags
-        elements, unknown = decode_elements(key, interval, listed)
-        self.maps[name] = Map(name, key, ObjectKind(kind), interval, elements)
-        for each in unknown:
-            self._foreign("element", name, each)
+        self.maps[name] = Map(name, key, ObjectKind(kind), interval, Elements(key_width(key, interval)))
         if set(flags) - {"interval"}:
             self._foreign("map", name, {"flags": sorted(flags)})
         self._extras("map", value, {"type", "map", "elem", "flags"})
@@ -142,14 +141,7 @@ class _Reader:
     def _foreign(self, kind: str, name: Json, value: Json) -> None:
         if isinstance(value, dict):
             value = {word: each for word, each in value.items() if word not in ("family", "table", "handle")}
-        self.foreign.append(Foreign(str(kind), name if isinstance(name, str) else "", dump(_lasting(value))))
-
-
-def _lasting(value: Json) -> Json:
-    """Without what runs on by itself, so that the same foreign thing is the same at every reading."""
-    if isinstance(value, dict):
-        return {word: _lasting(each) for word, each in value.items() if word not in ("expires", "used")}
-    return [_lasting(each) for each in value] if isinstance(value, list) else value
+        self.foreign.append(foreign(str(kind), name if isinstance(name, str) else "", value))
 
 
 def _ours(kind: str, value: Json) -> bool:

@@ -7,13 +7,12 @@ kernel holds in two known cases, both in 1.0.6 and 1.1.3: a bit test prints `in`
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
 
 from secmarkd.model.address import parse_prefix
 from secmarkd.model.precedence import cgroup_level
 from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
+from secmarkd.ruleset.foreign import Json, dump
 from secmarkd.ruleset.table import (
     Chain,
     Foreign,
@@ -31,7 +30,6 @@ from secmarkd.ruleset.table import (
     Verdict,
 )
 
-Json = Any
 _PROTOCOLS = WITHOUT_PORTS | WITH_PORTS
 _NUMBERS = frozenset(
     {Key.L4PROTO, Key.SKUID, Key.TH_SPORT, Key.TH_DPORT, Key.TCP_SPORT, Key.TCP_DPORT, Key.UDP_SPORT, Key.UDP_DPORT}
@@ -51,11 +49,6 @@ _CT_SECMARK = {"ct": {"key": "secmark"}}
 
 class _Unknown(Exception):
     """Nothing that the compiler's types can say."""
-
-
-def dump(value: Json) -> str:
-    """JSON as one text that is the same for equal values."""
-    return json.dumps(value, sort_keys=True)
 
 
 def decode_rule(rule: Json) -> Rule:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from secmarkd.ruleset.drift import Change, Drift, Thing
+from secmarkd.ruleset.elements import unequal_parts
 from secmarkd.ruleset.encode import render_chain_head, render_key, render_object, render_rule
 from secmarkd.ruleset.table import Chain, Foreign, Map, Object, Rule, Table
 
@@ -96,7 +97,7 @@ def _sampled(name: str, drifts: Iterator[Drift]) -> Iterator[Drift]:
 
 def _elements(wanted: Map, there: Map) -> Iterator[Drift]:
     """Element by element; the two sorted sequences are merged, so that nothing is held twice in memory."""
-    mine, others = wanted.elements.items(), there.elements.items()
+    mine, others = (each.items() for each in unequal_parts(wanted.elements, there.elements))
     one, other = next(mine, None), next(others, None)
     while one is not None or other is not None:
         if other is None or (one is not None and one[0] < other[0]):

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from secmarkd.errors import CapabilityMissing, SecmarkdError, WorkerFailed
-from secmarkd.kernel.child import Child, Final, serve
+from secmarkd.kernel.child import Child
+from secmarkd.kernel.serving import Final, serve
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Environment, LabelMap, Origin, Ownership, Settings
 from secmarkd.ruleset.table import Table

@@ -33,7 +33,6 @@ from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Drift
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
@@ -123,6 +122,7 @@ class Service:
     def tick(self) -> None:
         """Do what is due."""
         due = self._world.clock.monotonic() >= self._pass_due
+        loading = self._reload_asked or (due and self.status.state is State.STARTING)
         working = self._stop_asked or self._reload_asked or due
         if self._stop_asked:
             self._stop()
@@ -133,7 +133,7 @@ class Service:
             self._reload()
         elif due:
             self._verify()
-        if working and self.status.elements > LARGE:
+        if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
             if self._fight.ended():
@@ -240,7 +240,7 @@ class Service:
             self._pass_due = now + self._loaded.settings.resync
             return
         left = self._left
-        outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift)
+        outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
         if outcome.drifts:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         reported = outcome.action is Action.REPORTED
@@ -280,13 +280,14 @@ class Service:
         self._owed = not outcome.in_sync
         return outcome
 
-    def _pass(self, table: Table, on_drift: OnDrift, *, staged: bool = False) -> Outcome:
-        in_use: InUse = self._world.ports_in_use() if table.element_count() > LARGE_ACTIVATION else frozenset()
+    def _pass(self, table: Table, on_drift: OnDrift, *, known: bool = False, staged: bool = False) -> Outcome:
+        """`known`: this is the table of the pass before. `staged`: it is newly wanted."""
         began = self._world.clock.monotonic()
-        self._watch.begin()
+        heard = self._watch.begin()
+        hints, in_use = heard if known else None, self._world.ports_in_use
         try:
             with self._announcer.patience(DEADLINE):
-                outcome = reconcile(self._world.nft, table, on_drift, in_use, staged=staged)
+                outcome = reconcile(self._world.nft, table, on_drift, in_use, hints, staged=staged)
         except CapabilityMissing as error:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
             outcome = Outcome(Action.FAILED, error=missing)

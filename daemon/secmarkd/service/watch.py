@@ -9,10 +9,11 @@ not trust the kernel's events to be complete. Everything else is a reason to ver
 from __future__ import annotations
 
 from secmarkd.errors import KernelError
-from secmarkd.kernel.nft_worker import PROCESS_NAME
-from secmarkd.ports import ChangeEvents, Committed, News, Nft, Writer, Writers
+from secmarkd.kernel.nft_requests import PROCESS_NAME
+from secmarkd.ports import ChangeEvents, Committed, News, Nft, Touched, Writer, Writers
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.generation import newer
+from secmarkd.ruleset.hints import MOST, Hints
 from secmarkd.service.blame import NOBODY, Blame
 
 MOST_SUSPECTS = 32
@@ -30,6 +31,12 @@ class Watch:
         """Whether our table may have been touched by a commit that no pass has seen. What was told before a pass began is
         seen by it; what is told while it runs may be its own doing or that of a commit whose number has yet to come."""
         self._lost = False
+        self._told: list[Touched] = []
+        """What was changed of our table since the last pass saw it."""
+        self._in_sync = False
+        """Whether the last pass found the table equal to the desired one."""
+        self._heard: int | None = None
+        """The last transaction that was told of."""
         self._suspects: list[tuple[int, Writer]] = []
         self._uncounted = 0
 
@@ -58,15 +65,27 @@ class Watch:
         except KernelError:
             return False
 
-    def begin(self) -> None:
-        """A pass begins: it will see whatever has been told up to now."""
+    def begin(self) -> Hints | None:
+        """A pass begins: it will see whatever has been told up to now. That itself, where it is no more than a few elements
+        since the table was last in sync."""
         self.notice()
+        hints = self._hints()
         self._touched = self._lost = False
+        self._told.clear()
+        return hints
+
+    def _hints(self) -> Hints | None:
+        changes = [each.change for each in self._told if each.change is not None]
+        few = 0 < len(changes) <= MOST and len(changes) == len(self._told)
+        if not few or not self._in_sync or self._lost or self._heard is None:
+            return None
+        return Hints(self._heard, tuple(changes))
 
     def concluded(self, outcome: Outcome) -> Blame:
         """A pass has ended; those who may have caused what it found."""
         seen = outcome.generation
         self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
+        self._in_sync = outcome.in_sync
 
         def made_by_us(each: Committed) -> bool:
             # Those of our commits that fell together with another's are known by name only: good enough not to name
@@ -75,7 +94,7 @@ class Watch:
             return each.generation in outcome.written or (each.comm == PROCESS_NAME and not late)
 
         news = self._events.take()
-        self._note(news)
+        self._note(news, seen)
         if self._touched:
             for each in news.committed:
                 if not made_by_us(each):
@@ -87,9 +106,15 @@ class Watch:
         self._uncounted = 0
         return blame
 
-    def _note(self, news: News) -> None:
+    def _note(self, news: News, seen: int | None = None) -> None:
+        """`seen` is the generation that a pass has seen meanwhile."""
         self._touched = self._touched or news.ours
         self._lost = self._lost or news.lost
+        if news.committed:
+            self._heard = news.committed[-1].generation
+        told = [each for each in news.touched if seen is None or _may_be_newer(each, seen)]
+        # One more than are worth a hint says that there were too many.
+        self._told += told[: MOST + 1 - len(self._told)]
 
     def _suspect(self, committed: Committed) -> None:
         if len(self._suspects) < MOST_SUSPECTS:
@@ -104,3 +129,8 @@ class Watch:
         for _, writer in suspects:
             blame = blame.with_writer(writer)
         return blame.limited(self._uncounted)
+
+
+def _may_be_newer(each: Touched, generation: int) -> bool:
+    """Whether the transaction may have come after this one; of numbers of 16 bits, the half that lies ahead is later."""
+    return each.generation is None or 0 < (each.generation - generation) & 0xFFFF <= 0x7FFF

@@ -1,21 +1,37 @@
-"""The elements of a map in nft's JSON, packed. Fast: a table of 100,000 of them is read after every change."""
+"""What libnftables' JSON says of a table, elements included: the oracle for the path by raw netlink."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
+from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.element_text import interface_text
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
-
-Json = Any
-"""What json.loads gives."""
+from secmarkd.ruleset.foreign import Json
+from secmarkd.ruleset.raw_elements import fill
+from secmarkd.ruleset.table import Map, Table
 
 _PROTOCOLS = WITHOUT_PORTS | WITH_PORTS
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 """What converting a value of unforeseen shape may raise."""
+
+
+def decode_all(listing: Json, *, flags: Iterable[str] | None = None) -> Table:
+    """The table of a listing with its elements; those of maps that are listed twice are the last ones."""
+    table = decode(listing, flags=flags)
+    entries = listing["nftables"] if isinstance(listing, dict) else listing
+    listed = {entry["map"]["name"]: entry["map"].get("elem", []) for entry in entries if _is_named_map(entry)}
+
+    def read(each: Map) -> tuple[Elements, list[Json]]:
+        return decode_elements(each.key, each.interval, listed[each.name])
+
+    return fill(table, read)
+
+
+def _is_named_map(entry: Json) -> bool:
+    return "map" in entry and isinstance(entry["map"], dict) and isinstance(entry["map"].get("name"), str)
 
 
 def decode_elements(fields: tuple[Field, ...], interval: bool, listed: Iterable[Json]) -> tuple[Elements, list[Json]]:

@@ -1,0 +1,90 @@
+"""Values between a process and its child: pickles, each after its length. Both ends are this program."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any
+
+_LENGTH = struct.Struct("!Q")
+_LARGEST = 1 << 30
+"""Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the child's handler returned."""
+
+    answer: object
+    final: bool
+    """Whether the child ends now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception of the child's handler in parts: those with keyword arguments cannot be pickled whole."""
+
+    kind: type[Exception]
+    arguments: tuple[object, ...]
+    state: dict[str, object]
+
+
+class Ended(Exception):
+    """The other end closed the socket."""
+
+
+class Late(Exception):
+    """The deadline passed."""
+
+
+def to_frame(content: object) -> bytes:
+    """The bytes that `receive` turns into the content again."""
+    payload = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def send(connection: socket.socket, frame: bytes, end: float | None = None) -> None:
+    """Send a frame whole, on a socket that does not block and until `end` (time.monotonic() seconds; then Late), or on
+    one that does and without."""
+    left = memoryview(frame)
+    while left:
+        _wait(connection, select.POLLOUT, end)
+        with contextlib.suppress(BlockingIOError):
+            left = left[connection.send(left, socket.MSG_NOSIGNAL) :]
+
+
+def receive(connection: socket.socket, end: float | None = None) -> Any:
+    """The content of the next frame; `end` as in `send`. Ended, Late, or whatever unpickling raises."""
+    (length,) = _LENGTH.unpack(_bytes(connection, _LENGTH.size, end))
+    if length > _LARGEST:
+        raise ValueError(f"a frame of {length} bytes")
+    return pickle.loads(_bytes(connection, length, end))
+
+
+def _wait(connection: socket.socket, event: int, end: float | None) -> None:
+    if end is None:
+        return
+    poll = select.poll()
+    poll.register(connection, event)
+    left = end - time.monotonic()
+    if left <= 0 or not poll.poll(left * 1000):
+        raise Late
+
+
+def _bytes(connection: socket.socket, size: int, end: float | None) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        _wait(connection, select.POLLIN, end)
+        with contextlib.suppress(BlockingIOError):
+            part = connection.recv(min(size, _CHUNK))
+            if not part:
+                raise Ended
+            parts.append(part)
+            size -= len(part)
+    return b"".join(parts)

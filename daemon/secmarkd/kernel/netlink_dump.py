@@ -1,0 +1,133 @@
+"""Whole lists from nf_tables by raw netlink: the elements of a map, and what says that nothing else of a table changed.
+
+A dump of 10,000 elements takes 2 ms in the kernel where libnftables' listing takes 150. The constants are those of
+linux/netlink.h and linux/netfilter/nf_tables.h.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+from secmarkd.kernel.netlink_gen import (
+    FAMILY,
+    HEADER,
+    NETLINK_NETFILTER,
+    NFPROTO_INET,
+    NFT_MSG_GETSETELEM,
+    NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET,
+    SUBSYSTEM,
+    aligned,
+    attributes,
+    string_attribute,
+)
+from secmarkd.ruleset.raw_structure import lasting_object, lasting_set
+
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 1, 0x10, 0x300
+_TABLE_ATTRIBUTE = 1
+"""The table's name, in requests and messages about chains, rules, sets, elements, objects and flowtables alike."""
+_GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_OBJECT, _GET_FLOWTABLE = 1, 4, 7, 10, 19, 23
+_BUFFER = 1 << 17
+"""Bytes. The kernel fills at most 32 KiB of it at once; the more, the fewer times it walks through a map from its start."""
+_PATIENCE = 2.0
+_ATTEMPTS = 32
+_SECONDS = 2.5
+"""How long, and how often, a dump is begun anew because someone changed the ruleset meanwhile."""
+
+
+class Interrupted(Exception):
+    """The ruleset changed during each of many dumps."""
+
+
+class NetlinkDump:
+    """A socket to nf_tables for lists. Errors are OSError with the kernel's errno, FileNotFoundError for what is not there.
+
+    After an error, or after an Interrupted, close it: answers to what was asked may still come.
+    """
+
+    def __init__(self, link: socket.socket | None = None) -> None:
+        """`link` takes the place of a netlink socket."""
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        self._socket = link or socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        self._socket.settimeout(_PATIENCE)
+        self._sequence = 0
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def elements(self, table: str, name: str) -> list[bytes]:
+        """The contents of NFTA_SET_ELEM_LIST_ELEMENTS in all messages about a set or map of a table `inet`, all of one
+        generation of the ruleset."""
+        request = string_attribute(_TABLE_ATTRIBUTE, table) + string_attribute(NFTA_SET_ELEM_LIST_SET, name)
+        messages = self._dump(NFT_MSG_GETSETELEM, request)
+        return [
+            content
+            for message in messages
+            for kind, content in attributes(message)
+            if kind == NFTA_SET_ELEM_LIST_ELEMENTS
+        ]
+
+    def fingerprint(self, table: str) -> bytes:
+        """The same as long as nothing in a table `inet` changes but elements of named sets and maps, and what counters
+        count. Handles are part of it, so a thing that is replaced by an equal one is another. Some kilobytes."""
+        parts: list[bytes] = []
+        ours = string_attribute(_TABLE_ATTRIBUTE, table)
+        for question, lasting in _PARTS:
+            # Chains and tables are listed for all tables of the family, whatever the request says.
+            parts += [lasting(message) for message in self._dump(question, ours) if message.startswith(ours)]
+            parts.append(bytes([question]))
+        return b"".join(parts)
+
+    def _dump(self, question: int, request: bytes) -> list[bytes]:
+        end = time.monotonic() + _SECONDS
+        for _ in range(_ATTEMPTS):
+            messages = self._try_dump(question, request)
+            if messages is not None:
+                return messages
+            if time.monotonic() > end:
+                break
+        raise Interrupted
+
+    def _try_dump(self, question: int, request: bytes) -> list[bytes] | None:
+        """All messages of a dump; None when the ruleset changed meanwhile (NLM_F_DUMP_INTR)."""
+        self._sequence += 1
+        length = HEADER.size + FAMILY.size + len(request)
+        header = HEADER.pack(length, SUBSYSTEM | question, _NLM_F_REQUEST | _NLM_F_DUMP, self._sequence, 0)
+        self._socket.send(header + FAMILY.pack(NFPROTO_INET, 0, 0) + request)
+        messages: list[bytes] = []
+        whole = True
+        while True:
+            data, place = self._socket.recv(_BUFFER), 0
+            while place + HEADER.size <= len(data):
+                length, kind, flags, sequence, _ = HEADER.unpack_from(data, place)
+                body = data[place + HEADER.size : place + length]
+                place += max(aligned(length), HEADER.size)
+                if sequence != self._sequence:
+                    continue
+                whole = whole and not flags & _NLM_F_DUMP_INTR
+                if kind in (_NLMSG_ERROR, _NLMSG_DONE):
+                    number = -struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+                    if number:
+                        raise OSError(number, os.strerror(number))
+                    return messages if whole else None
+                messages.append(body[FAMILY.size :])
+
+
+def _whole(message: bytes) -> bytes:
+    return message
+
+
+_PARTS: tuple[tuple[int, Callable[[bytes], bytes]], ...] = (
+    (_GET_TABLE, _whole),
+    (_GET_CHAIN, _whole),
+    (_GET_RULE, _whole),
+    (_GET_SET, lasting_set),
+    (_GET_OBJECT, lasting_object),
+    (_GET_FLOWTABLE, _whole),
+)

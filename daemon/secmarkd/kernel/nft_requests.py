@@ -1,0 +1,27 @@
+"""What the process with libnftables can be asked. The daemon knows this, and nothing of what answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secmarkd.ruleset.transaction import Transaction
+
+MODULE = "secmarkd.kernel.nft_worker"
+PROCESS_NAME = "secmarkd-nft"
+"""What `nft monitor` shows as the author of our transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Ask for the table without the elements of its maps: answered by a Table, or None when libnftables finds none."""
+
+    flags: tuple[str, ...]
+    """The table's flags, as the kernel tells them: libnftables' listing has not always the right ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Ask to carry out a transaction, or with `dry` to have it validated only: answered by None."""
+
+    transaction: Transaction
+    dry: bool = False
