@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import drift, loading, packets, starting
+from tests.bench import drift, idle, loading, packets, repairs, starting, tampering
 from tests.bench.figures import Section, machine
 
 BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
@@ -18,6 +18,9 @@ BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
     "packets": packets.sections,
     "load": loading.sections,
     "drift": drift.sections,
+    "tampering": tampering.sections,
+    "repairs": repairs.sections,
+    "idle": idle.sections,
 }
 
 
@@ -26,7 +29,7 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)} (default: all)"
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, a minute or two in all")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds: minutes, not an hour")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there, too")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(BENCHES):

@@ -1,186 +1,223 @@
-"""From another process's commit to the repairing commit.
+"""From another process's commit to the repairing commit, by the real service.
 
-First the service runs in this process, over the real kernel, with a clock of its own, so that each change is a story of its
-own and the pace of repairs does not count. Time begins when the kernel's event is taken, after the other process has ended,
-and ends when the repair is committed. The bare time is that of an `nft -f` that loads the whole table.
+The bench hears what the service hears, NEWGEN, and takes the time of both: when it learns of nft's commit, and when of the
+service's last one before it says that nothing differs any more. After a repair the service has to be left alone for two
+seconds, or the next change counts as a row of them and its repair waits: so there are several services, each in a namespace
+of its own, and the others have their rest while one is looked at.
 
-Then it runs as it does for users, in processes that have slept for seconds, and time is what lies between the kernel's two
-events, as a process of a higher priority hears them. There one thing more counts: when a program ends that used nftables,
-the kernel lets nobody write until what was deleted has been freed, after a grace period of RCU (nft_rcv_nl_event, which
-waits with the commit mutex held): some ten milliseconds, unless the repair was quicker than the program's end.
+The baseline is what would put the same right without us: `nft -f` of the one element or of the whole ruleset, from the
+process's start to its end, in a namespace without a service. Rounds of all of them alternate.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
-from threading import Thread
 
 from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.model.context import parse_context
-from secmarkd.model.labels import Environment, LabelMap, Mode, Origin, Role, Rule, Settings
-from secmarkd.model.protocols import TCP, UDP
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.transaction import Replace, Transaction
+from secmarkd.ruleset.encode import encode, render_key
+from secmarkd.ruleset.transaction import Replace
 from secmarkd.service.fight import QUIET
-from secmarkd.service.loading import Loaded
+from secmarkd.service.loading import load
+from tests.bench import staying
 from tests.bench.figures import Figure, Section
 from tests.bench.maps import port_tuples, write_ports
 from tests.bench.service import Service
+from tests.bench.urgent import be_woken_at_once
 from tests.support.capability import NFT
-from tests.support.kernel_rig import CountingNft, KernelRig
 from tests.support.namespace import Namespace
-from tests.support.service_rig import DEFAULTS
+from tests.support.processes import work
+
+_REST = QUIET + 0.2
+"""Seconds after a pass."""
+_PATIENCE = 120.0
+_GOAL_SECONDS, _GOAL_ELEMENTS, _GOAL_RATIO = 0.005, 10_000, 1.5
+_ELSEWHERE = 20
+"""Commits to another table of which the service's CPU time is taken together."""
 
 
-def configuration(elements: int) -> Loaded:
-    """So many exact ports of one label."""
-    context, origin = parse_context("system_u:object_r:http_server_packet_t:s0"), Origin("bench.toml", 1, "labels.x")
-    ports = [(TCP, port) for port in range(1, 65536)] + [(UDP, port) for port in range(1, 65536)]
-    rules = tuple(
-        Rule(label="http", context=context, role=Role.SERVER, origin=origin, protocol=protocol, ports=(port, port))
-        for protocol, port in ports[:elements]
-    )
-    table = compile_table(LabelMap(rules=rules, defaults=DEFAULTS), Mode.REHEARSE, Environment())
-    chosen = Settings(mode=Mode.REHEARSE, resync=1e12)
-    return Loaded(chosen, table, Environment(), 1, {}, frozenset())
+@dataclass(frozen=True)
+class Size:
+    """How much of what is measured."""
+
+    elements: int
+    rounds: int
+    services: int
 
 
-class TimedNft(CountingNft):
-    """Remembers when the last transaction was committed."""
-
-    committed_at = 0.0
-
-    def commit(self, transaction: Transaction) -> None:
-        super().commit(transaction)
-        self.committed_at = time.perf_counter()
-
-    def commit_at(self, transaction: Transaction, generation: int) -> None:
-        super().commit_at(transaction, generation)
-        self.committed_at = time.perf_counter()
+_SIZES = (Size(100, 200, 12), Size(1_000, 200, 12), Size(10_000, 100, 6), Size(100_000, 20, 2))
+_QUICK = (Size(100, 20, 6), Size(1_000, 20, 6))
 
 
-def repair_seconds(rig: KernelRig, nft: TimedNft, tamper: str) -> float:
-    """One change by nft, and its repair."""
-    rig.clock.now += 1000
-    rig.namespace.nft(tamper)
-    began = time.perf_counter()
-    rig.woken()
-    assert nft.committed_at > began, rig.journal.take_lines()
-    return nft.committed_at - began
+@dataclass
+class Watched:
+    """A service, and a socket that hears of its namespace's commits."""
 
+    namespace: Namespace
+    service: Service
+    events: NetlinkEvents
+    rested: float = 0.0
+    """When its last story is over."""
 
-def bare_seconds(namespace: Namespace, loaded: Loaded) -> float:
-    """One `nft -f` of the whole table."""
-    text = encode((Replace(loaded.table),))
-    began = time.perf_counter()
-    namespace.run([NFT, "-f", "-"], input=text)
-    return time.perf_counter() - began
+    def repaired(self, tampering: Path) -> float | None:
+        """Tamper by `nft -f`; seconds from that commit to the last one that repaired it. None where the bench learned of
+        both at once."""
+        time.sleep(max(0.0, self.rested - time.monotonic()))
+        self.events.take()
+        with self.namespace.enter():
+            nft = subprocess.Popen([NFT, "-f", str(tampering)])
+        tampered, commits = self._commits(_PATIENCE)
+        last, together = tampered, commits > 1
+        while not self._undone(since=tampered):
+            if time.monotonic() > tampered + _PATIENCE:
+                raise SystemExit(f"error: not repaired: {self.service.log[-2000:]}")
+            at, commits = self._commits(0.02)
+            last = at if commits else last
+        at, commits = self._commits(0.0)
+        last = at if commits else last
+        nft.wait()
+        self.rested = time.monotonic() + _REST
+        if together:
+            return None
+        if last == tampered or self.service.status().opponent:
+            raise SystemExit(f"error: not one repair of one change: {self.service.log[-2000:]}")
+        return last - tampered
 
+    def elsewhere(self, commits: int) -> float:
+        """CPU seconds that a commit to another table costs the service."""
+        time.sleep(max(0.0, self.rested - time.monotonic()))
+        pids = [self.service.process.pid]
+        before = work(pids)
+        for _ in range(commits):
+            self.namespace.nft("add table ip x; delete table ip x")
+        time.sleep(0.2)
+        return (work(pids) - before).cpu_seconds / commits
 
-def elsewhere_seconds(rig: KernelRig) -> float:
-    """What a change of another table costs the service."""
-    rig.namespace.nft("add table ip x; delete table ip x")
-    began = time.perf_counter()
-    rig.woken()
-    return time.perf_counter() - began
+    def _commits(self, patience: float) -> tuple[float, int]:
+        """When the next commits were heard of, and how many at once."""
+        select.select([self.events], [], [], patience)
+        at = time.monotonic()
+        return at, len(self.events.take().committed)
 
-
-TAMPERINGS = {
-    "a deleted element": "delete element inet secmarkd server_port { tcp . 7 }",
-    "a flushed table": "flush table inet secmarkd",
-    "`flush ruleset`": "flush ruleset",
-}
+    def _undone(self, since: float) -> bool:
+        status = self.service.status()
+        return not status.differences and (status.last_drift or 0.0) > since
 
 
 def sections(quick: bool) -> Iterator[Section]:
     """A table for each size."""
-    for size in (100, 1000) if quick else (100, 1000, 10_000):
-        yield _section(size, repeats=10 if quick else 60 if size < 10_000 else 20)
-    for size in (100, 1000) if quick else (100, 1000, 10_000):
-        yield _as_for_users(size, repeats=4 if quick else 12)
+    for size in _QUICK if quick else _SIZES:
+        with contextlib.ExitStack() as stack:
+            yield _section(size, stack)
+        if size.elements <= _GOAL_ELEMENTS:
+            yield staying.section(size.elements, rounds=size.rounds // 5)
 
 
-def _section(size: int, repeats: int) -> Section:
-    loaded = configuration(size)
-    with Namespace() as namespace, namespace.enter():
-        nft = TimedNft()
-        rig = KernelRig(namespace, loaded, nft)
-        rig.service.ask_verify()
-        rig.service.tick()
-        result = Section(
-            f"from someone's commit to the repairing commit ({size:,} elements)", "bare `nft -f`, by medians"
-        )
-        bare = [bare_seconds(namespace, loaded) for _ in range(repeats)]
-        elsewhere = [elsewhere_seconds(rig) for _ in range(repeats)]
-        result.figures += [Figure("bare nft -f of the table", bare), Figure("a change of another table", elsewhere)]
-        for what, tamper in TAMPERINGS.items():
-            seconds = [repair_seconds(rig, nft, tamper) for _ in range(repeats)]
-            if "element" in what:
-                result.figures.append(Figure(f"{what}, repaired", seconds, most=0.005))
-            else:
-                result.figures.append(Figure(f"{what}, repaired", seconds, baseline=bare, most=1.5, by_median=True))
-            late = sorted(seconds)[min(repeats - 1, int(repeats * 0.99))]
-            result.notes.append(f"{what}: p99 {late * 1000:.1f} ms of {repeats}")
-        rig.close()
-    return result
+def _section(size: Size, stack: contextlib.ExitStack) -> Section:
+    files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secmarkd-bench-")))
+    bare = stack.enter_context(Namespace())
+    write_ports(files / "etc", port_tuples(size.elements // 2))  # both roles, so two elements a port
+    with (files / "etc/secmarkd.toml").open("a") as settings:
+        settings.write('resync = "1w"\n')  # a verification by the clock would fall into somebody's round
+    changes = _changes(files)
+    bare.run([NFT, "-f", str(changes[_EVERYTHING].mend)], timeout=_PATIENCE)
+    watched = [_watched(stack, files / "etc") for _ in range(size.services)]
+    be_woken_at_once(stack)
+    ours: dict[str, list[float]] = {name: [] for name in changes}
+    theirs: dict[str, list[float]] = {name: [] for name in changes}
+    missed, turns = 0, cycle(watched)
+    for _ in range(size.rounds):
+        for name, change in changes.items():
+            while (seconds := next(turns).repaired(change.tampering)) is None:
+                missed += 1
+            ours[name].append(seconds)
+            bare.run([NFT, "-f", str(change.tampering)], timeout=_PATIENCE)
+            theirs[name].append(_bare_seconds(bare, change.mend))
+    elsewhere = [each.elsewhere(_ELSEWHERE) for each in watched]
+    return _figures(size, ours, theirs, elsewhere, missed)
 
 
-def _as_for_users(size: int, repeats: int) -> Section:
-    ports = port_tuples(size // 2)  # both roles, so two elements a port
-    tamper = "delete element inet secmarkd server_port {{ {} . {} }}".format(*ports[0])
-    with tempfile.TemporaryDirectory(prefix="secmarkd-bench-") as name, Namespace() as where:
-        write_ports(Path(name, "etc"), ports)
-        with Service(where, [f"{name}/etc"]), where.enter(), closing(NetlinkEvents()) as events, _urgent():
-            time.sleep(1)
-            with subprocess.Popen([NFT, "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as shell:
-                assert shell.stdin is not None
-                stdin = shell.stdin
+@dataclass(frozen=True)
+class Change:
+    """Files for nft: a tampering, and what puts it right."""
 
-                def typed() -> None:
-                    stdin.write(f"{tamper}\n")
-                    stdin.flush()
+    tampering: Path
+    mend: Path
 
-                between_events(events, typed)  # the first one starts from what the activation left in the sockets
-                stays = [between_events(events, typed) for _ in range(repeats)]
-                stdin.close()
-            ends = [between_events(events, lambda: where.run([NFT, tamper])) for _ in range(repeats)]
-    title = f"the same as users have it, from event to event ({size:,} elements)"
+
+_ELEMENT, _RULES, _EVERYTHING = "a deleted element", "a flushed table", "`flush ruleset`"
+
+
+def _changes(files: Path) -> dict[str, Change]:
+    """By name. Flushing a table takes its rules and leaves its maps."""
+    loaded, _ = load([str(files / "etc")])
+    whole = encode((Replace(loaded.table),))
+    ports = next(each for each in loaded.table.maps if each.name == "server_port")
+    key, target = next(iter(ports.elements.items()))
+    element = f"element inet secmarkd server_port {{ {render_key(ports, key)}"
+    texts = {
+        _ELEMENT: (f"delete {element} }}", f'add {element} : "{target}" }}'),
+        _RULES: (
+            "flush table inet secmarkd",
+            "\n".join(line for line in whole.splitlines() if line.startswith("add rule ")),
+        ),
+        _EVERYTHING: ("flush ruleset", whole),
+    }
+    changes = {}
+    for number, (name, (tampering, mend)) in enumerate(texts.items()):
+        changes[name] = Change(files / f"tampering{number}", files / f"mend{number}")
+        changes[name].tampering.write_text(f"{tampering}\n")
+        changes[name].mend.write_text(f"{mend}\n")
+    return changes
+
+
+def _watched(stack: contextlib.ExitStack, folder: Path) -> Watched:
+    namespace = stack.enter_context(Namespace())
+    service = stack.enter_context(Service(namespace, [str(folder)]))
+    with namespace.enter():
+        events = stack.enter_context(contextlib.closing(NetlinkEvents()))
+    return Watched(namespace, service, events)
+
+
+def _bare_seconds(namespace: Namespace, ruleset: Path) -> float:
+    with namespace.enter():
+        began = time.perf_counter()
+        subprocess.run([NFT, "-f", str(ruleset)], check=True, timeout=_PATIENCE)
+        return time.perf_counter() - began
+
+
+def _figures(
+    size: Size, ours: dict[str, list[float]], theirs: dict[str, list[float]], elsewhere: Sequence[float], missed: int
+) -> Section:
+    one, whole = theirs[_ELEMENT], theirs[_EVERYTHING]
+    element = Figure(f"{_ELEMENT}, repaired", ours[_ELEMENT], baseline=one, by_median=True)
+    if size.elements <= _GOAL_ELEMENTS:
+        element = replace(element, most=_GOAL_SECONDS, absolute=True)
     figures = [
-        Figure("a deleted element, by a program that stays", stays, most=0.005),
-        Figure("a deleted element, by `nft`, which ends", ends),
+        Figure("bare nft -f of one element", one),
+        Figure("bare nft -f of the rules alone", theirs[_RULES]),
+        Figure("bare nft -f of the whole table", whole),
+        element,
+        Figure(f"{_RULES}, repaired", ours[_RULES], baseline=whole, by_median=True, most=_GOAL_RATIO),
+        Figure(f"{_EVERYTHING}, repaired", ours[_EVERYTHING], baseline=whole, by_median=True, most=_GOAL_RATIO),
+        Figure("a change of another table: the service's CPU time", elsewhere),
     ]
-    return Section(title, figures=figures)
-
-
-def between_events(events: NetlinkEvents, act: Callable[[], object]) -> float:
-    """Seconds from the event of what `act` commits to that of the next commit, after a silence in which all others end."""
-    time.sleep(QUIET + 0.5)
-    events.take()
-    heard: list[float] = []
-    waiting = Thread(target=act)
-    waiting.start()
-    while len(heard) < 2:
-        if not select.select([events], [], [], 10.0)[0]:
-            raise SystemExit("error: nobody repaired the element")
-        now = time.perf_counter()
-        heard += [now] * len(events.take().committed)
-    waiting.join()
-    return heard[1] - heard[0]
-
-
-@contextmanager
-def _urgent() -> Iterator[None]:
-    """Have this thread run at once when it is woken; not what it starts."""
-    os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    notes = [
+        f"{size.rounds} rounds over {size.services} services" + ("; p99 is the largest" if size.rounds < 100 else "")
+    ]
+    if missed:
+        notes.append(f"{missed} more of which the bench learned too late, repeated")
+    return Section(
+        f"from someone's commit to the repairing commit ({size.elements:,} elements)",
+        "bare `nft -f` of the one element, or of the whole table; by medians",
+        figures,
+        notes,
+        tail=True,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -13,7 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-_SCALES = {"s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")), "B": ((2.0**20, "MiB"), (2.0**10, "KiB"))}
+_SCALES = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    "B": ((2.0**20, "MiB"), (2.0**10, "KiB")),
+    "": ((1.0, ""),),
+}
 
 _NAME = 56
 """Columns of a figure's name."""
@@ -21,7 +26,8 @@ _NAME = 56
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured. `samples` are seconds or bytes; a ratio compares minima, or medians where `by_median`."""
+    """One thing measured. `samples` are seconds, bytes or, with unit "", numbers; a ratio compares minima, or medians where
+    `by_median`."""
 
     name: str
     samples: Sequence[float]
@@ -30,10 +36,17 @@ class Figure:
     most: float | None = None
     """The goal: the largest ratio or, without a baseline, the largest value."""
     by_median: bool = False
+    absolute: bool = False
+    """Whether the goal is about the value although there is a baseline."""
 
     @property
     def median(self) -> float:
         return statistics.median(self.samples)
+
+    @property
+    def p99(self) -> float:
+        """What 99 in 100 samples do not exceed; of fewer than 100 samples, the largest."""
+        return sorted(self.samples)[math.ceil(len(self.samples) * 0.99) - 1]
 
     @property
     def ratio(self) -> float | None:
@@ -47,11 +60,12 @@ class Figure:
     @property
     def goal(self) -> str:
         """`≤ 1.5 met`, or nothing where there is none."""
-        value = self.median if self.ratio is None else self.ratio
-        if self.most is not None:
-            limit = ratio_text(self.most) if self.ratio is not None else shown(self.most, self.unit)
-            return f"≤ {limit} {'met' if value <= self.most else 'MISSED'}"
-        return ""
+        if self.most is None:
+            return ""
+        by_ratio = self.ratio is not None and not self.absolute
+        value = self.ratio if self.ratio is not None and by_ratio else self.median
+        limit = ratio_text(self.most) if by_ratio else shown(self.most, self.unit)
+        return f"≤ {limit} {'met' if value <= self.most else 'MISSED'}"
 
 
 @dataclass
@@ -63,14 +77,17 @@ class Section:
     """What ratios are against."""
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tail: bool = False
+    """Whether p99 is shown, in place of the minimum."""
 
     def print(self) -> None:
         """As a table."""
         print(f"\n{self.title}")
-        print(f"  {'':<{_NAME}} {'median':>10} {'min':>10} {'ratio':>8}  goal")
+        print(f"  {'':<{_NAME}} {'median':>10} {'p99' if self.tail else 'min':>10} {'ratio':>8}  goal")
         for each in self.figures:
             ratio = "" if each.ratio is None else ratio_text(each.ratio)
-            line = f"  {each.name:<{_NAME}} {shown(each.median, each.unit):>10} {shown(min(each.samples), each.unit):>10}"
+            second = each.p99 if self.tail else min(each.samples)
+            line = f"  {each.name:<{_NAME}} {shown(each.median, each.unit):>10} {shown(second, each.unit):>10}"
             print(f"{line} {ratio:>8}  {each.goal}".rstrip())
         if self.baseline:
             print(f"  ratio: to {self.baseline}")
@@ -94,9 +111,10 @@ def ratio_text(ratio: float) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    """A value with a fitting unit: `1.25 ms`, `38.1 MiB`."""
+    """A value with a fitting unit: `1.25 ms`, `38.1 MiB`, `42`."""
     size, word = next((each for each in _SCALES[unit] if abs(value) >= each[0]), _SCALES[unit][-1])
-    return f"{value / size:.3g} {word}" if abs(value) / size < 1000 else f"{value / size:.0f} {word}"
+    number = f"{value / size:.3g}" if abs(value) / size < 1000 else f"{value / size:.0f}"
+    return f"{number} {word}".rstrip()
 
 
 def machine() -> dict[str, str]:

@@ -23,6 +23,7 @@ from tests.bench.figures import Figure, Section
 from tests.bench.maps import port_tuples, write_mixed, write_ports
 from tests.bench.service import ENVIRONMENT, Service
 from tests.support.namespace import Namespace
+from tests.support.processes import Memory, memory
 
 _ROUNDS = {1_000: 7, 10_000: 5, 100_000: 3}
 _MEMORY = 40 * 2.0**20
@@ -58,8 +59,9 @@ def _section(kind: str, size: int, rounds: int) -> Section:
             _empty(where, size)
         with Service(where, [str(folder)]) as service:
             time.sleep(1)
-            memory = service.memory()
-    return _figures(kind, ours, bare, memory)
+            pids = service.pids
+            held = memory(pids)
+    return _figures(kind, ours, bare, held, len(pids))
 
 
 def _empty(where: Namespace, size: int) -> None:
@@ -68,7 +70,7 @@ def _empty(where: Namespace, size: int) -> None:
     time.sleep(0.1 + size * 5e-6)
 
 
-def _figures(kind: str, ours: list[dict[str, Any]], bare: list[float], memory: dict[str, float]) -> Section:
+def _figures(kind: str, ours: list[dict[str, Any]], bare: list[float], held: Memory, processes: int) -> Section:
     def stage(*names: str) -> list[float]:
         return [sum(each[name] for name in names) for each in ours]
 
@@ -84,8 +86,8 @@ def _figures(kind: str, ours: list[dict[str, Any]], bare: list[float], memory: d
             Figure("verify: read back and compare", stage("verify"), baseline=bare),
             Figure("files to commit", stage("load", "first_read", "commit"), baseline=bare),
             Figure("largest process meanwhile, RSS", stage("peak"), unit="B"),
-            Figure("memory of the service afterwards, PSS", [memory["Pss"]], unit="B", most=_MEMORY),
-            Figure("memory of the service afterwards, RSS", [memory["Rss"]], unit="B", most=_MEMORY),
+            Figure("memory of the service afterwards, PSS", [held.pss], unit="B", most=_MEMORY),
+            Figure("memory of the service afterwards, RSS", [held.rss], unit="B", most=_MEMORY),
         ],
-        [f"memory afterwards is the sum over {memory['processes']:.0f} process(es)"],
+        [f"memory afterwards is the sum over {processes} process(es)"],
     )

@@ -33,8 +33,8 @@ from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.transaction import Replace
 from tests.bench.figures import Figure, Section
 from tests.bench.maps import Tuples, label_table, linear, port_tuples, write_ports
-from tests.bench.senders import TcpSender, UdpSender
 from tests.support.namespace import Namespace
+from tests.support.senders import TcpSender, UdpSender
 
 _REFERENCE = 478
 """Protocols with ports that the reference policy names."""

@@ -1,7 +1,8 @@
-"""The real service in a namespace, from its start to READY, and what it takes of the machine's memory."""
+"""The real service in a namespace, as its unit runs it: from its start to READY, and what can be seen of it then."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from secmarkd.service.status import Status, StatusFile
 from tests.support.namespace import Namespace
+from tests.support.processes import family
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'daemon'}:{REPOSITORY}"}
@@ -24,25 +27,31 @@ _READY_SECONDS = 180.0
 class Service:
     """A running secmarkd that said READY=1, `seconds` after its start. A context manager; leaving it stops it."""
 
-    def __init__(self, where: Namespace, dirs: Sequence[str]) -> None:
+    def __init__(self, where: Namespace, dirs: Sequence[str], *, watchdog: float | None = None) -> None:
+        """`watchdog` is WatchdogSec= of the unit."""
         self._folder = tempfile.TemporaryDirectory(prefix="secmarkd-bench-")
         address = f"{self._folder.name}/notify"
         words = [word for each in dirs for word in ("--config-dir", each)]
         argv = [sys.executable, "-m", "secmarkd.cli.service", *words, "--runtime-dir", self._folder.name]
+        environment = {**ENVIRONMENT, "NOTIFY_SOCKET": address}
+        if watchdog is not None:
+            environment["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
         self._log = Path(self._folder.name, "log")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, self._log.open("w") as log, where.enter():
-            manager.bind(address)
-            manager.settimeout(_READY_SECONDS)
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind(address)
+        self._manager.settimeout(_READY_SECONDS)
+        with self._log.open("w") as log, where.enter():
             start = time.perf_counter()
-            self.process = subprocess.Popen(argv, env={**ENVIRONMENT, "NOTIFY_SOCKET": address}, stderr=log)
+            self.process = subprocess.Popen(argv, env=environment, stderr=log)
             try:
-                while b"READY=1" not in (said := manager.recv(4096)):
+                while b"READY=1" not in (said := self._manager.recv(4096)):
                     if self.process.poll() is not None or b"STOPPING=1" in said:
                         raise TimeoutError
             except TimeoutError:
                 self.stop()
                 raise SystemExit(f"error: the service did not start: {self._log.read_text()}") from None
             self.seconds = time.perf_counter() - start
+        self._manager.setblocking(False)
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +60,7 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._manager.close()
         self._folder.cleanup()
 
     def verify(self) -> None:
@@ -67,18 +77,27 @@ class Service:
                 self.process.kill()
                 self.process.wait()
 
-    def memory(self) -> dict[str, float]:
-        """Bytes of all its processes: proportional set size and resident set size, summed; and how many they are."""
-        sizes = {"processes": 0.0, "Pss": 0.0, "Rss": 0.0}
-        for pid in [self.process.pid, *_descendants(self.process.pid)]:
-            sizes["processes"] += 1
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                name, _, rest = line.partition(":")
-                if name in sizes:
-                    sizes[name] += int(rest.split()[0]) * 1024
-        return sizes
+    @property
+    def pids(self) -> list[int]:
+        """The service and the processes that it has started."""
+        return family(self.process.pid)
 
+    @property
+    def log(self) -> str:
+        """What it has said on stderr."""
+        return self._log.read_text()
 
-def _descendants(pid: int) -> list[int]:
-    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [other for child in children for other in (child, *_descendants(child))]
+    def told(self) -> list[str]:
+        """What the service manager was told since this was last asked. Unread it is lost after ten datagrams."""
+        told: list[str] = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told += self._manager.recv(65536).decode().splitlines()
+        return told
+
+    def status(self) -> Status:
+        """What it says of itself."""
+        status = StatusFile(Path(self._folder.name)).read()
+        if status is None or self.process.poll() is not None:
+            raise SystemExit(f"error: the service is gone: {self.log}")
+        return status

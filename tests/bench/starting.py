@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.bench.figures import Figure, Section
 from tests.bench.service import ENVIRONMENT, REPOSITORY, Service
 from tests.support.namespace import Namespace
+from tests.support.processes import Memory, memory
 
 _PASSES = 20
 
@@ -29,7 +30,7 @@ def sections(quick: bool) -> Iterator[Section]:
     imports: list[float] = []
     passes: list[float] = []
     bare: list[float] = []
-    memory = {"Pss": 0.0, "Rss": 0.0}
+    held = Memory(0, 0)
     elements = 0
     with tempfile.TemporaryDirectory(prefix="secmarkd-bench-") as rehearse, Namespace() as where:
         Path(rehearse, "secmarkd.toml").write_text('mode = "rehearse"\n')
@@ -37,7 +38,7 @@ def sections(quick: bool) -> Iterator[Section]:
         for _ in range(rounds):
             with Service(where, dirs) as service:
                 ready.append(service.seconds)
-                memory = service.memory()
+                held = memory(service.pids)
             imports.append(_seconds([sys.executable, "-c", "import nftables, pydantic, tomllib"]))
             answer = where.run(
                 [sys.executable, "-m", "tests.bench.probe", "verify", ":".join(dirs), str(_PASSES)], env=ENVIRONMENT
@@ -55,8 +56,8 @@ def sections(quick: bool) -> Iterator[Section]:
             [
                 Figure("python3 -c 'import nftables, pydantic, tomllib'", imports),
                 Figure("secmarkd, exec to READY=1", ready, baseline=imports),
-                Figure("memory of its processes, PSS", [memory["Pss"]], unit="B"),
-                Figure("memory of its processes, RSS", [memory["Rss"]], unit="B"),
+                Figure("memory of its processes, PSS", [held.pss], unit="B"),
+                Figure("memory of its processes, RSS", [held.rss], unit="B"),
             ],
         ),
         Section(

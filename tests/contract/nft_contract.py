@@ -241,6 +241,19 @@ class NftContract:
         world.nft.commit((Rebuild(after, before),))
         assert world.nft.read() == before
 
+    def test_a_policy_is_put_right_by_a_rebuild(self, world: World) -> None:
+        before = full_table(world.kind)
+        chains = [
+            replace(each, base=replace(each.base, policy="drop")) if each.base else each for each in before.chains
+        ]
+        after = replace(before, chains=tuple(chains))
+        assert after != before
+        world.nft.commit((Replace(before),))
+        world.nft.commit((Rebuild(before, after),))
+        assert world.nft.read() == after
+        world.nft.commit((Rebuild(after, before),))
+        assert world.nft.read() == before
+
     def test_a_table_that_is_another_is_not_rebuilt(self, world: World) -> None:
         before = full_table(world.kind)
         world.nft.commit((Replace(replace(before, chains=(), maps=())),))

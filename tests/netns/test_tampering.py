@@ -66,6 +66,7 @@ class Tampering(RuleBasedStateMachine):
     rig: ClassVar[KernelRig]
     baseline: ClassVar[list[str]]
     done: ClassVar[int] = 0
+    undone: ClassVar[int] = 0
 
     # --- elements ---
 
@@ -246,6 +247,7 @@ class Tampering(RuleBasedStateMachine):
         assert rig.listing() == self.baseline
         assert rig.service.status.state == "in sync"
         Tampering.done += 1
+        Tampering.undone += bool(wanted)
 
     def _table(self) -> Table:
         return self.rig.loaded.table
@@ -295,7 +297,8 @@ def rig(netns: Namespace) -> Iterator[KernelRig]:
 
 
 def test_random_tampering_is_always_seen_named_and_undone(rig: KernelRig) -> None:
-    Tampering.rig, Tampering.baseline, Tampering.done = rig, rig.listing(), 0
+    Tampering.rig, Tampering.baseline = rig, rig.listing()
+    Tampering.done = Tampering.undone = 0
     while Tampering.done < TAMPERINGS:  # a run may end early
         chosen = settings(
             max_examples=(TAMPERINGS - Tampering.done) // STEPS + 1,
@@ -306,4 +309,5 @@ def test_random_tampering_is_always_seen_named_and_undone(rig: KernelRig) -> Non
             suppress_health_check=list(HealthCheck),
         )
         run_state_machine_as_test(Tampering, settings=chosen)
-    print(f"{Tampering.done} tamperings")
+    harmless = Tampering.done - Tampering.undone
+    print(f"\n{Tampering.done} tamperings: {Tampering.undone} told and undone, {harmless} harmless and not told")

@@ -32,7 +32,15 @@ from secmarkd.ruleset.table import (
     Table,
     Verdict,
 )
-from secmarkd.ruleset.transaction import AddElements, AddObjects, DeleteElements, DeleteObjects, Remove, Replace
+from secmarkd.ruleset.transaction import (
+    AddElements,
+    AddObjects,
+    DeleteElements,
+    DeleteObjects,
+    Rebuild,
+    Remove,
+    Replace,
+)
 from tests.support.tables import Values, make_map, pack_key
 
 MARK, COUNT = ObjectKind.SECMARK, ObjectKind.COUNTER
@@ -134,6 +142,24 @@ def test_a_replacement_says_all_of_the_table_a_line_each() -> None:
         "add element inet secmarkd r {\n"
         '1-2 . 6 : "s_http"\n'
         "}\n"
+    )
+
+
+def test_a_rebuild_leaves_a_chain_hooked_and_puts_its_policy_right_in_place() -> None:
+    rules = ((Verdict("accept"),),)
+    kept = Chain("input", rules, BaseHook("input", 50))
+    moved = Chain("output", rules, BaseHook("output", 50))
+    live = Table(
+        chains=(replace(kept, base=BaseHook("input", 50, "drop")), replace(moved, base=BaseHook("output", 51)))
+    )
+    assert encode((Rebuild(live, Table(chains=(kept, moved))),)) == (
+        "flush chain inet secmarkd input\n"
+        "flush chain inet secmarkd output\n"
+        "delete chain inet secmarkd output\n"
+        "add chain inet secmarkd input { type filter hook input priority 50; policy accept; }\n"
+        "add chain inet secmarkd output { type filter hook output priority 50; policy accept; }\n"
+        "add rule inet secmarkd input accept\n"
+        "add rule inet secmarkd output accept\n"
     )
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from audit import Denial
-from labelling import apply
+from labelling import SLOW, apply, write_labels
 from machine import TREE, Machine
+from service_journal import ServiceJournal
 from talking import Talker
+
+from secmarkd import events
 
 REPLACEMENTS = 20
 ONE = "[labels.http]\ntcp = [80]\n"
+MORE = ONE.replace("80", "80, 81")
+"""Needs single elements more."""
 OTHER = ONE + '\n[labels.uplink]\ntype = "intranet_packet_t"\ninterface = ["eth*"]\nudp = ["1-9"]\n'
 """Needs a table of another structure."""
 
 
-def ends(vm: Machine) -> Talker:
-    """A confined client in the middle of an endless conversation with a confined server."""
+def ends(vm: Machine, *, again: bool = False) -> Talker:
+    """A confined client in the middle of an endless conversation with a confined server, or of one `again` and again."""
     server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
     server.listen(80)
     server.echo()
-    client.flood(80, again=False)
+    client.flood(80, again=again)
     client.more(10)
     return client
 
@@ -45,6 +52,55 @@ def denied(installing: Machine) -> list[Denial]:
 def test_a_change_of_structure_leaves_no_packet_unlabelled_or_labelled_otherwise(denied: list[Denial]) -> None:
     """The rules are rewritten within their base chains, and maps that stay the same stay filled."""
     assert [each.raw for each in denied] == []
+
+
+def reload(vm: Machine, labels: str) -> None:
+    write_labels(vm, labels)
+    vm.run("systemctl reload secmarkd", timeout=SLOW)
+
+
+def undo(vm: Machine, tampering: str) -> None:
+    """Something that is no matter to the conversation is done to the table, and undone by the service."""
+    journal = ServiceJournal(vm)
+    vm.run(f"nft '{tampering}'")
+    journal.wait(events.DriftRepaired)
+
+
+def kill(vm: Machine) -> None:
+    """kill -9, and systemd starts it again."""
+    journal = ServiceJournal(vm)
+    vm.run("systemctl kill --kill-whom=main -s KILL secmarkd")
+    journal.wait(events.Ready)
+
+
+ACTS: dict[str, Callable[[Machine], object]] = {
+    "a reload of the same": lambda vm: reload(vm, ONE),
+    "a reload with more elements": lambda vm: reload(vm, MORE),
+    "a reload of another structure": lambda vm: reload(vm, OTHER),
+    "the repair of an element": lambda vm: undo(vm, "delete element inet secmarkd server_port { tcp . 22 }"),
+    "the repair of the rules": lambda vm: undo(vm, "add rule inet secmarkd labelled_output accept"),
+    "a restart": lambda vm: vm.run("systemctl restart secmarkd", timeout=SLOW),
+    "a kill -9": kill,
+    "a stop that keeps the labels": lambda vm: vm.run("systemctl stop secmarkd", timeout=SLOW),
+    "another start": lambda vm: vm.run("systemctl start secmarkd", timeout=SLOW),
+}
+
+
+def test_no_act_of_the_service_leaves_a_packet_unlabelled_or_labelled_otherwise(host: Machine) -> None:
+    """Connections are opened, used and closed all the while, under SELinux, which refuses any packet without its label."""
+    vm = host
+    write_labels(vm, ONE)
+    vm.run("systemctl start secmarkd", timeout=SLOW)
+    vm.enforcing()
+    client = ends(vm, again=True)
+    denied = {"before": [each.raw for each in vm.denials()]}
+    for name, act in ACTS.items():
+        before = client.rounds()
+        act(vm)
+        print(f"{name}: {client.more(10) - before} connections")
+        denied[name] = [each.raw for each in vm.denials()]
+    client.settle()
+    assert {name: raw for name, raw in denied.items() if raw} == {}
 
 
 def test_the_first_activation_costs_an_open_connection_nothing_but_a_retransmission(host: Machine) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secmarkd.ruleset.changes import ElementChanges, element_changes
-from secmarkd.ruleset.table import Chain, Map, Object, ObjectKind, Table
+from secmarkd.ruleset.table import BaseHook, Chain, Map, Object, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements
 
 _SETS = frozenset({"set", "map"})
@@ -35,7 +35,7 @@ class Steps:
     maps: tuple[Map, ...]
     """With all their elements."""
     chains: tuple[Chain, ...]
-    """Without their rules."""
+    """Without their rules. One that is there only gets its policy: what cannot be changed in place has gone."""
     grow: tuple[AddElements, ...]
 
 
@@ -43,8 +43,9 @@ def steps(before: Table, after: Table) -> Steps:
     """Maps that need no more than single changes keep what they have; base chains stay hooked where they are."""
     foreign = {(each.what, each.name) for each in before.foreign}
     objects = {each for each in set(before.objects) & set(after.objects) if (each.kind, each.name) not in foreign}
-    chains = {(each.name, each.base) for each in before.chains} & {(each.name, each.base) for each in after.chains}
+    chains = {_hung(each) for each in before.chains} & {_hung(each) for each in after.chains}
     chains -= {each for each in chains if ("chain", each[0]) in foreign}
+    there = {each.name: each.base for each in before.chains}
     spoilt = {name for what, name in foreign if what in ("map", "element")}
     renamed = {each.name for each in set(before.objects) - objects} & {each.name for each in after.objects}
     changes = _changes(before, after, spoilt, renamed)
@@ -60,9 +61,14 @@ def steps(before: Table, after: Table) -> Steps:
         delete=(*sorted(gone_sets), *sorted(gone_chains), *sorted(gone_objects)),
         objects=tuple(each for each in after.objects if each not in objects),
         maps=tuple(each for each in after.maps if each.name not in changes),
-        chains=tuple(each for each in after.chains if (each.name, each.base) not in chains),
+        chains=tuple(each for each in after.chains if _hung(each) not in chains or each.base != there[each.name]),
         grow=tuple(each for change in changes.values() for each in change if isinstance(each, AddElements)),
     )
+
+
+def _hung(chain: Chain) -> tuple[str, BaseHook | None]:
+    """A chain's name and what of its hook nf_tables cannot change while it hangs there: all but the policy."""
+    return chain.name, None if chain.base is None else replace(chain.base, policy="")
 
 
 def _changes(
