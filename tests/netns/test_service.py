@@ -2,103 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from secmarkd.kernel.processes import counts_as_kernel
 from secmarkd.service.exits import Exit
-from tests.support.capability import require, require_bindings
+from tests.support.capability import require
 from tests.support.namespace import Namespace
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0
-"""Seconds for something that takes milliseconds."""
-
-
-class RealService:
-    """`secmarkd` in a namespace, with a service manager that listens and a stderr that can be read."""
-
-    def __init__(self, namespace: Namespace, root: Path) -> None:
-        self.namespace = namespace
-        self.root = root
-        self.log = root / "stderr"
-        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.manager.bind(str(root / "notify"))
-        self.manager.settimeout(PATIENCE)
-        self.process: subprocess.Popen[bytes] | None = None
-        self.configure("[labels.http]\ntcp = [80, 443]\n")
-
-    def configure(self, labels: str, settings: str = "") -> None:
-        (self.root / "etc/labels.d").mkdir(parents=True, exist_ok=True)
-        (self.root / "etc/secmarkd.toml").write_text(f'mode = "rehearse"\n{settings}\n')
-        (self.root / "etc/labels.d/50-test.toml").write_text(labels)
-
-    def command(self, module: str, *words: str) -> list[str]:
-        folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.root / "run")]
-        return [sys.executable, "-m", f"secmarkd.cli.{module}", *words, *folders]
-
-    def start(self, *prefix: str, **environment: str) -> None:
-        """Start it; `prefix` is a command that runs it, such as setpriv."""
-        base = {**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon"), "NOTIFY_SOCKET": str(self.root / "notify")}
-        with open(self.log, "ab") as log:
-            command = self.namespace.argv([*prefix, *self.command("service")])
-            self.process = subprocess.Popen(command, stderr=log, env={**base, **environment})
-
-    def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon")}
-        return self.namespace.run(self.command("control", *words), check=False, env=env)
-
-    def signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def await_told(self, assignment: str) -> list[str]:
-        """All that the service manager was told up to an assignment."""
-        told: list[str] = []
-        while assignment not in told:
-            told += self.manager.recv(65536).decode().splitlines()
-        return told
-
-    def await_line(self, text: str, since: int = 0) -> str:
-        """What was said on stderr from a place on, once it has `text`."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            said = self.log.read_text()[since:]
-            if text in said:
-                return said
-            time.sleep(0.02)
-        raise AssertionError(f"{text!r} was not said:\n{self.log.read_text()}")
-
-    def await_exit(self) -> int:
-        assert self.process is not None
-        return self.process.wait(PATIENCE)
-
-    def table(self) -> str:
-        return self.namespace.run("nft list table inet secmarkd", check=False).stdout
-
-    def close(self) -> None:
-        self.manager.close()
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-
-@pytest.fixture
-def service(netns: Namespace, tmp_path: Path) -> Iterator[RealService]:
-    require_bindings()
-    service = RealService(netns, tmp_path)
-    yield service
-    service.close()
+from tests.support.real_service import PATIENCE, RealService
 
 
 def test_start_drift_repair_and_stop(service: RealService) -> None:
@@ -335,8 +251,7 @@ def test_a_bad_configuration_and_a_missing_permission_end_with_their_own_codes(s
     assert service.table() == ""
 
     service.configure("[labels.http]\ntcp = [80]\n")
-    command = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", *service.command("control", "apply")]
-    denied = service.namespace.run(command, check=False, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon")})
+    denied = service.ctl("apply", prefix=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])
     assert denied.returncode == Exit.NOPERM, denied.stderr
     assert "CAP_NET_ADMIN" in denied.stderr
 
@@ -349,11 +264,5 @@ def test_the_watchdog_is_fed(service: RealService) -> None:
 
 
 def test_the_capability_that_the_unit_leaves_is_enough(service: RealService) -> None:
-    command = [
-        "setpriv",
-        "--bounding-set=-all,+net_admin",
-        "--inh-caps=-all,+net_admin",
-        *service.command("control", "apply"),
-    ]
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "daemon")}
-    assert service.namespace.run(command, env=env).stdout.startswith("created: ")
+    unit = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin"]
+    assert service.ctl("apply", prefix=unit).stdout.startswith("created: ")
