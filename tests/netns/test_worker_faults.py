@@ -69,12 +69,13 @@ def test_a_worker_that_goes_wrong_costs_its_request_and_nothing_else(
 ) -> None:
     before, pid = nft.generation(), nft.pid
     faults.order(request_kind, effect, argument)
-    with monkeypatch.context() as patched, pytest.raises(WorkerFailed, match=said) as caught:
+    with monkeypatch.context() as patched:
         if effect == "hang":
             for name in ("READ", "WRITE"):
                 patched.setattr(f"secmarkd.kernel.nft.{name}_SECONDS", 0.5)
                 patched.setattr(f"secmarkd.kernel.nft.{name}_SECONDS_PER_ELEMENT", 0)
-        REQUESTS[request_kind](nft)
+        with pytest.raises(WorkerFailed, match=said) as caught:
+            REQUESTS[request_kind](nft)
     assert ("a newer nft" in caught.value.hint) is (effect in ("die", "abort", "exit"))
     assert nft.pid is None
     assert nft.generation() == before
