@@ -32,13 +32,13 @@ DELETE = "delete element inet secmarkd server_port { tcp . 80 }"
 
 
 @contextmanager
-def writers(namespace: Namespace, *rounds: tuple[str, ...]) -> Iterator[None]:
-    """For each round a process that commits its texts in turn without a pause."""
+def writers(namespace: Namespace, *rounds: tuple[str, ...], pause: float = 0.0) -> Iterator[None]:
+    """For each round a process that commits its texts in turn, with a pause of so many seconds."""
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'daemon'}:{REPOSITORY}"}
     with ExitStack() as stack:
         running = []
         for texts in rounds:
-            command = [sys.executable, "-m", "tests.support.tight_writer", *texts]
+            command = [sys.executable, "-m", "tests.support.tight_writer", str(pause), *texts]
             process = stack.enter_context(namespace.popen(command, stdout=subprocess.PIPE, env=environment))
             stack.callback(process.kill)
             running.append(process)
@@ -75,7 +75,7 @@ def test_repairs_among_writers_of_other_tables_are_told_as_they_are(netns: Names
     require_bindings()
     with netns.enter(), closing(KernelRig(netns, rehearsal(80, 443))) as rig:
         whole = rig.listing()
-        with writers(netns, elsewhere(netns, 1), elsewhere(netns, 2)):
+        with writers(netns, elsewhere(netns, 1), elsewhere(netns, 2), pause=0.002):
             for _ in range(10):
                 netns.nft(DELETE)
                 events = until_repaired(rig)
@@ -109,7 +109,7 @@ def test_whatever_is_changed_meanwhile_the_rest_of_the_table_is_read_as_it_is(ne
     read = 0
     with netns.enter(), closing(LibNft()) as nft:
         nft.commit((Replace(table),))
-        with writers(netns, SWAPS, elsewhere(netns, 1)):
+        with writers(netns, SWAPS, elsewhere(netns, 1), pause=0.001):
             for _ in range(20):
                 try:
                     live = nft.read()
