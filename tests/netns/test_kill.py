@@ -30,7 +30,8 @@ OLD = "[labels.http]\ntcp = [80, 443]\n"
 NEW = "[labels.http]\ntcp = [80, 443]\n[labels.dns]\nudp = [53]\ntcp = [53]\n"
 LARGE = f"[labels.many]\nudp = {list(range(1, 60000, 71))}\n"
 """More elements than the first transaction of a first activation takes."""
-DAMAGE = "delete element inet secmarkd server_port { tcp . 80 }; add rule inet secmarkd input accept"
+ELEMENT = "delete element inet secmarkd server_port { tcp . 80 }"
+STRUCTURE = "add chain inet secmarkd theirs"
 
 
 class Scene:
@@ -146,13 +147,14 @@ def test_during_a_repair(scene: Scene) -> None:
     assert scene.start("before commit 1") == 1
     whole = scene.nft.read()
     scene.arm()
-    scene.service.namespace.nft(DAMAGE)
+    scene.service.namespace.nft(f"{ELEMENT}; {STRUCTURE}")
     assert scene.left() != whole
     assert scene.start("after commit 1") == 1
-    scene.arm()
-    scene.service.namespace.nft(DAMAGE)
-    assert scene.left() == whole
-    assert scene.start() == 0
+    for damage in (STRUCTURE, ELEMENT):
+        scene.arm()
+        scene.service.namespace.nft(damage)
+        assert scene.left() == whole
+        assert scene.start("after commit 1") == 0
 
 
 def test_during_a_reload(scene: Scene) -> None:
@@ -214,6 +216,6 @@ def test_while_its_worker_is_at_it(scene: Scene, faults: LibnftablesFaults) -> N
     assert (left, made) in ((None, 1), (whole, 0))
     with scene.traffic():
         faults.order("write", "orphan after")
-        scene.service.namespace.nft(DAMAGE.partition(";")[0])
+        scene.service.namespace.nft(STRUCTURE)
         assert scene.left() == whole
         assert scene.start() == 0

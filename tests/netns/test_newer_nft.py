@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from secmarkd.events import DriftRepaired, Recovered, RepairFailed, WorkerCrashed
+from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
 from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NETLINK_NETFILTER, NFPROTO_INET, SUBSYSTEM, string_attribute
+from secmarkd.kernel.nft import LibNft
+from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.transaction import DeleteElements
 from secmarkd.service.status import State
 from tests.support.capability import require, require_bindings
 from tests.support.kernel_rig import KernelRig
@@ -87,6 +91,20 @@ def test_the_service_outlives_it_says_so_and_recovers_when_the_rule_is_gone(rig:
     rig.service.tick()
     assert [type(each) for each in rig.journal.take()] == [DriftRepaired, Recovered]
     assert rig.listing() == whole
+    assert state(rig) is State.IN_SYNC
+
+
+def test_elements_are_put_right_beside_it(rig: KernelRig) -> None:
+    """By raw netlink, as they were taken out here."""
+    add_their_rule(rig)
+    rig.woken()
+    ports = next(each for each in rig.loaded.table.maps if each.name == "server_port")
+    gone = Elements.of(ports.elements.width, list(ports.elements.items())[:1])
+    with closing(LibNft()) as other:
+        other.commit_at((DeleteElements(ports, gone),), other.generation())
+    rig.woken()
+    assert [type(each) for each in rig.journal.take()] == [DriftDetected, DriftRepaired]
+    assert rig.nft.read() == rig.loaded.table
     assert state(rig) is State.IN_SYNC
 
 

@@ -47,6 +47,12 @@ class DyingNft:
         self._nft.commit(transaction)
         self._pass("after commit")
 
+    def commit_at(self, transaction: Transaction, generation: int) -> None:
+        """As ports.Nft."""
+        self._pass("before commit")
+        self._nft.commit_at(transaction, generation)
+        self._pass("after commit")
+
     def check(self, transaction: Transaction) -> None:
         """As ports.Nft."""
         self._nft.check(transaction)
