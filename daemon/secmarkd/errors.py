@@ -73,6 +73,14 @@ class NotSupported(KernelError):
     """The kernel or libnftables lacks something (a module, a kind of object); the hint names it."""
 
 
+class ModuleMissing(NotSupported):
+    """The kernel has not, or not yet, what nf_tables needs for it; the hint names the module."""
+
+
+class TooLarge(NotSupported):
+    """EMSGSIZE: the transaction is larger than what this process may send to the kernel at once."""
+
+
 class Conflict(KernelError):
     """EEXIST, EBUSY or ENOENT on a thing of our table: the live state is not what the transaction was made for."""
 
@@ -82,7 +90,7 @@ class StateUnknown(KernelError):
 
 
 class WorkerFailed(StateUnknown):
-    """The process that holds libnftables crashed, hung past its deadline, or answered nonsense."""
+    """The process that holds libnftables could not be started, crashed, hung past its deadline, or answered nonsense."""
 
 
 class CapabilityMissing(SecmarkdError):

@@ -9,17 +9,17 @@ that nothing else has been committed; what follows is the same pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from secmarkd.errors import Conflict, KernelError, WorkerFailed
+from secmarkd.errors import Conflict, KernelError, TooLarge, WorkerFailed
 from secmarkd.model.labels import OnDrift
 from secmarkd.ports import Nft
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Drift
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.hints import Hints, narrowed
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, plan
+from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, halves, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
 
@@ -97,26 +97,28 @@ def reconcile(
         if on_drift is OnDrift.REPORT:
             return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
         used = in_use() if live is None and desired.element_count() > LARGE_ACTIVATION else frozenset()
-        replaced, more, conflict = _apply(nft, plan(desired, live, used, staged=staged))
-        written |= more
-        if conflict is not None:
+        applied = _apply(nft, plan(desired, live, used, staged=staged))
+        written |= applied.written
+        if applied.conflict is not None:
             # Someone changed the table between our read and our write, so that our changes no longer fit; the whole
             # table always does. What they changed is read first: it would be undone without a word otherwise.
             live = nft.read()
             drifts = _with(drifts, diff(desired, live))
-            replaced, more, conflict = _apply(nft, ((Replace(desired),),))
-            written |= more
-            if conflict is not None:
-                raise conflict
+            applied = _apply(nft, ((Replace(desired),),))
+            written |= applied.written
+            if applied.conflict is not None:
+                raise applied.conflict
         before, generation = generation, nft.generation()
         remaining = diff(desired, nft.read())
+        if remaining and applied.lost is not None:
+            return Outcome(Action.FAILED, drifts, remaining, applied.lost, generation, written)
         if remaining:
             alone = nft.generation() in written | {before}
             action = Action.FAILED if alone else Action.CONTESTED
-            return Outcome(action, drifts, remaining, _not_equal(remaining), generation, written)
+            return Outcome(action, drifts, remaining, _not_equal(remaining, alone=alone), generation, written)
     except KernelError as error:
         return Outcome(Action.FAILED, drifts, drifts, error, written=written)
-    action = Action.CREATED if live is None else Action.REPLACED if replaced else Action.REPAIRED
+    action = Action.CREATED if live is None else Action.REPLACED if applied.replaced else Action.REPAIRED
     return Outcome(action, drifts, generation=generation, written=written)
 
 
@@ -148,21 +150,38 @@ def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ..
     return drifts + tuple(each for each in more if each not in drifts)
 
 
-def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int], Conflict | None]:
-    """Commit in order, up to a conflict; whether the table was replaced, and the generations that are surely ours.
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of transactions, up to a conflict."""
 
-    A lost answer is no failure: the read that follows tells.
-    """
-    replaced, written = False, frozenset[int]()
-    for transaction in transactions:
+    replaced: bool = False
+    """Whether one of them wrote the whole table."""
+    written: frozenset[int] = frozenset()
+    """The generations that are surely ours."""
+    conflict: Conflict | None = None
+    lost: WorkerFailed | None = None
+    """Why an answer did not come: no failure by itself, for the read that follows tells whether it was done."""
+
+
+def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
+    """Commit in order, up to a conflict. What is too large for the kernel and need not happen at once is done in parts."""
+    applied, waiting = _Applied(), list(transactions)
+    while waiting:
+        transaction = waiting.pop(0)
         try:
-            written |= _commit(nft, transaction)
-        except WorkerFailed:
-            pass
+            applied = replace(applied, written=applied.written | _commit(nft, transaction))
+        except WorkerFailed as lost:
+            applied = replace(applied, lost=lost)
         except Conflict as conflict:
-            return replaced, written, conflict
-        replaced = replaced or any(isinstance(command, Replace | Rebuild) for command in transaction)
-    return replaced, written, None
+            return replace(applied, conflict=conflict)
+        except TooLarge:
+            parts = halves(transaction)
+            if not parts:
+                raise
+            waiting[:0] = parts
+        if any(isinstance(command, Replace | Rebuild) for command in transaction):
+            applied = replace(applied, replaced=True)
+    return applied
 
 
 def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:
@@ -173,10 +192,15 @@ def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:
     return frozenset({after} if after == successor(before) else ())
 
 
-def _not_equal(remaining: tuple[Drift, ...]) -> KernelError:
+def _not_equal(remaining: tuple[Drift, ...], *, alone: bool) -> KernelError:
+    hint = "another program is changing table inet secmarkd; `nft monitor` shows which"
+    if alone:
+        hint = (
+            "nobody else has changed it: the kernel or libnftables is of a version that secmarkd does not understand"
+        )
     return KernelError(
         f"the table differs from what was just written: {remaining[0]}",
         operation="verify",
         offender=remaining[0].name,
-        hint="another program is changing table inet secmarkd; `nft monitor` shows which",
+        hint=hint,
     )

@@ -17,6 +17,7 @@ from secmarkd.errors import (
     RelabelDenied,
     SecmarkdError,
     SelinuxInactive,
+    TooLarge,
     WorkerFailed,
 )
 from secmarkd.ports import Committed
@@ -58,6 +59,8 @@ class FakeNft:
         """Whether secmark objects mean something."""
         self.unknown_contexts: set[str] = set()
         self.denied_contexts: set[str] = set()
+        self.largest: int | None = None
+        """Elements that a transaction may have."""
         self.commits: list[Transaction] = []
         """Transactions that were carried out."""
         self.hasty = 0
@@ -164,6 +167,8 @@ class FakeNft:
 
     def _after(self, transaction: Transaction, operation: str) -> Table | None:
         encode(transaction)
+        if self.largest is not None and _size(transaction) > self.largest:
+            raise TooLarge("too large", operation=operation)
         table = self.table
         for command in transaction:
             table = self._apply(table, command, operation)
@@ -242,6 +247,18 @@ def _change(map_: Map, key: bytes, name: str, added: bool) -> ElementChange | No
 
 def _heads(table: Table) -> Table:
     return replace(table, maps=tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps))
+
+
+def _size(transaction: Transaction) -> int:
+    """Elements that it carries."""
+    size = 0
+    for command in transaction:
+        match command:
+            case Replace(table) | Rebuild(_, table):
+                size += table.element_count()
+            case AddElements(_, elements) | DeleteElements(_, elements):
+                size += len(elements)
+    return size
 
 
 def _live(table: Table, map_: Map, operation: str) -> Map:

@@ -31,6 +31,8 @@ def handle(request: tuple[str, Any]) -> object:
             raise Conflict("refused", operation="probe", offender=value, hint="ask otherwise")
         case "fail":
             raise RuntimeError(value)
+        case "allocate":
+            return len(bytearray(value))
         case "die":
             os.kill(os.getpid(), value)
         case "exit":

@@ -35,11 +35,17 @@ class CountingNft(LibNft):
 class KernelRig:
     """Make it in the namespace (`with namespace.enter()`), and stay there."""
 
-    def __init__(self, namespace: Namespace, loaded: Loaded, nft: CountingNft | None = None) -> None:
+    def __init__(
+        self,
+        namespace: Namespace,
+        loaded: Loaded,
+        nft: CountingNft | None = None,
+        events: NetlinkEvents | None = None,
+    ) -> None:
         self.namespace = namespace
         self.loaded = loaded
         self.nft = nft or CountingNft()
-        self.events = NetlinkEvents()
+        self.events = events or NetlinkEvents()
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.notifier = FakeNotifier()

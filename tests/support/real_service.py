@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.faults import FOLDER, LibnftablesFaults
 from tests.support.modified import Modified
 from tests.support.namespace import Namespace
 
@@ -45,6 +46,11 @@ class RealService:
         (self.root / "etc/secmarkd.toml").write_text(f'mode = "rehearse"\n{settings}\n')
         (self.root / "etc/labels.d/50-test.toml").write_text(labels)
 
+    def meet(self, faults: LibnftablesFaults) -> None:
+        """From the next start on, its libnftables goes wrong as ordered."""
+        path = f"{FOLDER}:{self.environment['PYTHONPATH']}"
+        self.environment |= {**faults.environment, "PYTHONPATH": path}
+
     def command(self, module: str, *words: str) -> list[str]:
         """The command line of a program: `service`, or `control` with a verb."""
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.runtime_folder)]
@@ -74,6 +80,11 @@ class RealService:
             told += self.manager.recv(65536).decode().splitlines()
         return told
 
+    def forget_told(self) -> None:
+        """Begin anew with what the service manager is told."""
+        while select.select([self.manager], [], [], 0)[0]:
+            self.manager.recv(65536)
+
     def await_line(self, text: str, since: int = 0) -> str:
         """What was said on stderr from a place on, once it has `text`."""
         end = time.monotonic() + PATIENCE
@@ -88,10 +99,10 @@ class RealService:
         assert self.process is not None
         return self.process.wait(PATIENCE)
 
-    def await_helpers_gone(self) -> None:
-        """Wait until no process is left in the namespace, after the service has ended."""
+    def await_helpers_gone(self, *others: int | None) -> None:
+        """Wait until no process but `others` is left in the namespace, after the service has ended."""
         end = time.monotonic() + PATIENCE
-        for pid in self.namespace.pids():
+        for pid in set(self.namespace.pids()) - set(others):
             try:
                 handle = os.pidfd_open(pid)
             except ProcessLookupError:

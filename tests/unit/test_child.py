@@ -50,19 +50,52 @@ def test_an_error_of_ours_arrives_with_all_that_it_says(child: Child) -> None:
     assert child.request(("echo", 1), DEADLINE) == 1
 
 
-def test_any_other_error_arrives_with_where_it_happened(child: Child) -> None:
-    with pytest.raises(RuntimeError, match="broken") as caught:
-        child.request(("fail", "broken"), DEADLINE)
-    assert "child_probe.py" in caught.value.__notes__[0]
+def test_any_other_error_is_a_failure_that_says_where_it_happened(child: Child) -> None:
+    with pytest.raises(
+        WorkerFailed, match=r"^the probe failed: RuntimeError: broken \(child_probe\.py:\d+\)"
+    ) as caught:
+        child.request(("fail", "broken"), DEADLINE, operation="failing")
+    assert "in handle" in caught.value.__notes__[0]
+    assert caught.value.operation == "failing"
+    assert child.request(("echo", 1), DEADLINE) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_names_the_signal_and_the_next_request_works(child: Child, number: signal.Signals) -> None:
+def test_a_child_that_lacks_memory_is_a_failure(child: Child) -> None:
+    with pytest.raises(WorkerFailed, match="the probe failed: MemoryError"):
+        child.request(("allocate", 1 << 62), DEADLINE)
+    assert child.request(("echo", 1), DEADLINE) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(signal.SIGSEGV, "mend the probe"), (signal.SIGABRT, "mend the probe"), (signal.SIGKILL, "memory runs out")],
+)
+def test_a_crash_names_the_signal_and_the_next_request_works(child: Child, number: signal.Signals, hint: str) -> None:
     with pytest.raises(WorkerFailed) as caught:
         child.request(("die", number), DEADLINE, operation="dying")
     assert str(caught.value) == f"the probe died of {number.name}"
-    assert (caught.value.operation, caught.value.hint) == ("dying", "mend the probe")
+    assert caught.value.operation == "dying"
+    assert hint in caught.value.hint
     assert child.request(("echo", 1), DEADLINE) == 1
+
+
+def test_a_child_that_cannot_be_started_is_a_failure_of_the_request_alone() -> None:
+    program = (
+        "import resource; from secmarkd.kernel.child import Child; from secmarkd.errors import WorkerFailed;"
+        "soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
+        "child = Child('tests.support.child_probe', 'the probe')\n"
+        "for number in (4, 4, soft):\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))\n"
+        "    try:\n"
+        "        print(child.request(('echo', 1), 30))\n"
+        "    except WorkerFailed as error:\n"
+        "        print(error)\n"
+        "child.close()"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    refused = "the probe cannot be started: Too many open files"
+    assert said.stdout.splitlines() == [refused, refused, "1"], said.stderr
 
 
 def test_an_exit_names_the_status(child: Child) -> None:
@@ -96,7 +129,7 @@ def test_nonsense_is_noticed(child: Child, garbage: bytes) -> None:
 
 
 def test_an_answer_that_cannot_be_sent_is_an_error_and_not_the_end(child: Child) -> None:
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(WorkerFailed, match="pickle"):
         child.request(("unpicklable", None), DEADLINE)
     assert child.request(("echo", 1), DEADLINE) == 1
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from secmarkd.errors import (
     Conflict,
     ContextRejected,
     KernelError,
+    ModuleMissing,
     NotSupported,
     PermissionMissing,
     RelabelDenied,
     SelinuxInactive,
+    TooLarge,
     WorkerFailed,
 )
+from secmarkd.kernel.netlink_errors import typed_errors
 from secmarkd.kernel.nft_errors import kernel_error, refusal
 
 COMMANDS = """\
@@ -46,16 +52,16 @@ def translated(said: str, *, operation: str = "commit", capable: bool = True) ->
         (f"{AT}:5:1-6: Error: interval overlaps with an existing one\n", Conflict, 'm { 6 . 80 : "s_x" }'),
         (f"{AT}:8:30-32: Error: Could not process rule: Device or resource busy\n", Conflict, "secmark s_y"),
         (f"{AT}:3:50-54: Error: cgroupv2 path fails: No such file or directory\n", Conflict, "rule c"),
-        (f"{AT}:3:26-40: Error: Could not process rule: No such file or directory\n", NotSupported, "rule c"),
+        (f"{AT}:3:26-40: Error: Could not process rule: No such file or directory\n", ModuleMissing, "rule c"),
         (
             f"{AT}:1:1-3: Error: Could not process rule: Address family not supported by protocol\n",
-            NotSupported,
+            ModuleMissing,
             "table",
         ),
         (f"{AT}:1:1-3: Error: syntax error, unexpected comma\n", NotSupported, "add table inet secmarkd"),
         ("Error: Could not process rule: File exists\nadd …\n", Conflict, ""),
         ("netlink: Error: cache initialization failed: Operation not permitted\n", PermissionMissing, "table"),
-        ("netlink: Error: Could not process rule: Message too long\n", NotSupported, ""),
+        ("netlink: Error: Could not process rule: Message too long\n", TooLarge, ""),
         ("netlink: Error: Could not process rule: No buffer space available\n", WorkerFailed, ""),
         ("", KernelError, ""),
         ("something else", KernelError, ""),
@@ -82,9 +88,42 @@ def test_an_element_is_named_only_where_libnftables_is_certain_of_it(count: int,
     assert kernel_error("commit", refused, capable=True).offender == offender
 
 
-def test_a_rule_that_the_kernel_cannot_have_names_the_module() -> None:
-    said = f"{AT}:3:26-40: Error: Could not process rule: No such file or directory\n"
-    assert translated(said).hint == "the kernel may lack nft_socket"
+@pytest.mark.parametrize(
+    ("command", "reason", "part"),
+    [
+        (
+            'add rule inet secmarkd c socket cgroupv2 level 1 "a" goto x',
+            "No such file or directory",
+            "CONFIG_NFT_SOCKET",
+        ),
+        ("add rule inet secmarkd c counter name th dport map @m", "No such file or directory", "nft_objref"),
+        ('add rule inet secmarkd c meta secmark set "s_x"', "Operation not supported", "CONFIG_NETWORK_SECMARK"),
+        ("add rule inet secmarkd c ct direction original", "No such file or directory", "CONFIG_NFT_CT"),
+        ("add rule inet secmarkd c accept", "Protocol not supported", "a part of nf_tables"),
+        ("add table inet secmarkd", "Address family not supported by protocol", "CONFIG_NF_TABLES_INET"),
+    ],
+)
+def test_what_the_kernel_lacks_is_named(command: str, reason: str, part: str) -> None:
+    error = kernel_error(
+        "commit", refusal(f"{AT}:1:24-40: Error: Could not process rule: {reason}\n", command), capable=True
+    )
+    assert type(error) is ModuleMissing
+    assert error.hint.startswith("the kernel may lack ")
+    assert part in error.hint
+
+
+def test_a_kernel_without_nf_tables_is_said_to_be() -> None:
+    for number in (errno.EINVAL, errno.EPROTONOSUPPORT):
+        with pytest.raises(ModuleMissing) as caught, typed_errors("generation"):
+            raise OSError(number, os.strerror(number))
+        assert "CONFIG_NF_TABLES" in caught.value.hint
+
+
+def test_a_label_that_the_policy_denies_names_the_permission_and_where_to_look() -> None:
+    error = translated(f"{AT}:2:1-40: Error: Could not process rule: Permission denied\n")
+    assert "a:b:c:s0" in str(error)
+    assert "packet relabelto" in error.hint
+    assert "ausearch" in error.hint
 
 
 def test_no_permission_says_whether_the_capability_is_missing_or_the_table_is_owned() -> None:

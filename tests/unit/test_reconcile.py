@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secmarkd.errors import Conflict, ContextRejected, KernelError, StateUnknown, WorkerFailed
+from secmarkd.errors import Conflict, ContextRejected, KernelError, StateUnknown, TooLarge, WorkerFailed
 from secmarkd.model.labels import Mode, OnDrift
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.compile import compile_table
@@ -186,6 +186,18 @@ def test_commit_that_never_happened_is_not_called_success() -> None:
     outcome = reconcile(nft, ports_table(3))
     assert outcome.action is Action.FAILED
     assert outcome.remaining
+    assert isinstance(outcome.error, WorkerFailed)
+
+
+def test_a_crash_is_no_success_of_another_who_commits_meanwhile() -> None:
+    class Crashing(FakeNft):
+        def commit(self, transaction: Transaction) -> None:
+            self.change_elsewhere()
+            raise WorkerFailed("libnftables died of SIGSEGV", operation="commit")
+
+    outcome = reconcile(Crashing(without_element(ports_table(3))), ports_table(3))
+    assert outcome.action is Action.FAILED
+    assert "SIGSEGV" in str(outcome.error)
 
 
 def test_rejected_context_keeps_the_old_labels() -> None:
@@ -238,6 +250,8 @@ def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_fa
 
     outcome = reconcile(Altering(without_element(ports_table(3))), ports_table(3))
     assert outcome.action is Action.FAILED
+    assert outcome.error is not None
+    assert outcome.error.hint.startswith("nobody else has changed it: ")
 
 
 def test_what_someone_changed_between_read_and_write_is_told_as_well() -> None:
@@ -279,6 +293,28 @@ def test_ports_in_use_are_asked_for_only_where_they_matter(live: Table | None) -
     assert bool(asked) == (live is None)
     assert reconcile(FakeNft(), ports_table(LARGE_ACTIVATION), in_use=in_use).in_sync
     assert bool(asked) == (live is None)
+
+
+def test_a_large_first_activation_is_done_in_as_many_parts_as_the_kernel_wants() -> None:
+    desired, nft = ports_table(5000), FakeNft()
+    nft.largest = 700
+    assert reconcile(nft, desired).action is Action.CREATED
+    assert nft.table == desired
+    first, *rest = nft.commits
+    assert isinstance(first[0], Replace)
+    assert len(rest) == 8
+
+
+def test_what_must_happen_at_once_and_is_too_large_is_refused_and_nothing_changes() -> None:
+    old, nft = ports_table(3), FakeNft(ports_table(3))
+    nft.largest = 700
+    outcome = reconcile(nft, replace(ports_table(5000), chains=()))
+    assert outcome.action is Action.FAILED
+    assert isinstance(outcome.error, TooLarge)
+    assert nft.table == old
+    nft.largest = 0  # not even one element
+    nft.table = None
+    assert isinstance(reconcile(nft, ports_table(5000)).error, TooLarge)
 
 
 def test_element_that_nft_would_silently_keep_is_removed_with_its_map() -> None:

@@ -9,6 +9,7 @@ from secmarkd.errors import (
     ConfigError,
     ContextRejected,
     KernelError,
+    ModuleMissing,
     NotSupported,
     PermissionMissing,
     Problem,
@@ -191,3 +192,30 @@ def test_a_kernel_error_without_a_kind_of_its_own_is_tried_again() -> None:
     rig.nft.fail_next("commit", KernelError("odd", operation="commit"))
     rig.run(5)
     assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_module_of_the_kernel_that_comes_late_at_boot_is_waited_for() -> None:
+    rig = Rig()
+    rig.nft.fail_next("read", ModuleMissing("no nf_tables", operation="read", hint="load it"), times=2)
+    rig.service.tick()
+    assert rig.notifier.status == "starting: no nf_tables; try 2 in 1 s"
+    rig.run(3)
+    assert rig.service.status.state is State.IN_SYNC
+    assert kinds(rig) == ["Started", "VerificationFailed", "Degraded", "LabelsCreated", "Recovered", "Ready"]
+
+
+def test_a_module_of_the_kernel_that_never_comes_ends_the_start() -> None:
+    rig = Rig()
+    rig.nft.fail_next("read", ModuleMissing("no nf_tables", operation="read", hint="load it"), times=99)
+    rig.run(100)
+    assert rig.nft.reads == 5
+    assert rig.service.exit_status is Exit.UNAVAILABLE
+    assert rig.journal.take_lines()[-1] == "ERR cannot start: no nf_tables (load it)"
+
+
+def test_a_reload_does_not_wait_for_a_module() -> None:
+    rig = Rig().started()
+    rig.nft.fail_next("commit", ModuleMissing("no nft_socket", operation="commit"))
+    rig.reload(configuration(80))
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.says.endswith("last reload rejected: no nft_socket")

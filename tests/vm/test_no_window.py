@@ -21,6 +21,13 @@ OTHER = ONE + '\n[labels.uplink]\ntype = "intranet_packet_t"\ninterface = ["eth*
 """Needs a table of another structure."""
 
 
+def ranges(start: int) -> str:
+    """Port 80 in one of many ranges, the others from `start` on: elements of one interval map, which has to be made anew
+    when `start` is another."""
+    others = ", ".join(f'"{first}-{first + 999}"' for first in range(start, start + 12_000, 1000))
+    return f'[labels.http]\ntcp = ["80-1079"]\n\n[labels.far]\ntype = "intranet_packet_t"\ntcp = [{others}]\n'
+
+
 def ends(vm: Machine, *, again: bool = False) -> Talker:
     """A confined client in the middle of an endless conversation with a confined server, or of one `again` and again."""
     server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
@@ -36,10 +43,10 @@ def denied(installing: Machine) -> list[Denial]:
     """What was denied during many replacements by tables of another structure: what a reload does, without its start."""
     vm = installing
     vm.restore("installed")
-    vm.put(ONE, "/root/one/labels.d/50-test.toml")
-    vm.put(OTHER, "/root/other/labels.d/50-test.toml")
+    vm.put(ranges(10_000), "/root/one/labels.d/50-test.toml")
+    vm.put(ranges(10_500) + OTHER.removeprefix(ONE), "/root/other/labels.d/50-test.toml")
     vm.enforcing()
-    apply(vm, ONE)
+    apply(vm, ranges(10_000))
     client = ends(vm)
     assert vm.denials() == []
     program = f"python3 -B {TREE}/tests/vm/guest/replacements.py /root/other /root/one {REPLACEMENTS}"
@@ -50,7 +57,7 @@ def denied(installing: Machine) -> list[Denial]:
 
 
 def test_a_change_of_structure_leaves_no_packet_unlabelled_or_labelled_otherwise(denied: list[Denial]) -> None:
-    """The rules are rewritten within their base chains, and maps that stay the same stay filled."""
+    """The rules are rewritten within their base chains, and the maps that the old rules look up stay for a while."""
     assert [each.raw for each in denied] == []
 
 
@@ -77,6 +84,9 @@ ACTS: dict[str, Callable[[Machine], object]] = {
     "a reload of the same": lambda vm: reload(vm, ONE),
     "a reload with more elements": lambda vm: reload(vm, MORE),
     "a reload of another structure": lambda vm: reload(vm, OTHER),
+    "a reload with ranges": lambda vm: reload(vm, ranges(10_000)),
+    "a reload with other ranges": lambda vm: reload(vm, ranges(10_500)),
+    "a reload without ranges": lambda vm: reload(vm, ONE),
     "the repair of an element": lambda vm: undo(vm, "delete element inet secmarkd server_port { tcp . 22 }"),
     "the repair of the rules": lambda vm: undo(vm, "add rule inet secmarkd labelled_output accept"),
     "a restart": lambda vm: vm.run("systemctl restart secmarkd", timeout=SLOW),

@@ -73,9 +73,14 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
         raise SecmarkdError(
             "only root may tell the service to reload", hint="sudo systemctl reload secmarkd"
         ) from None
-    if not pid:
+    if pid is None:
         raise NotRunning(
             "the service is not running", hint="`systemctl start secmarkd`, or `secmarkctl apply` for one pass"
+        )
+    if not pid:
+        message = f"{folder}/lock does not say which process the service is"
+        raise SecmarkdError(
+            message, hint=f"`df {folder}`: when it is full, `pkill -HUP -x secmarkd` asks for a reload"
         )
     asked = tools.clock.monotonic()
     try:

@@ -6,13 +6,12 @@ import argparse
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from secmarkd.cli.boundary import EXIT_CODES, guarded
-from secmarkd.cli.tools import RealClock, open_events, open_nft, open_selinux, open_writers, version
+from secmarkd.cli.tools import Tools, version
 from secmarkd.service.environment import ports_in_use, read_environment
 from secmarkd.service.exits import Exit
 from secmarkd.service.journal import open_journal
@@ -29,10 +28,11 @@ LOCK_PATIENCE = 5.0
 """Seconds to wait for a `secmarkctl apply` that is under way, or for the service before this one to end."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
     """Run the service until it is told to stop; its exit code."""
+    tools = tools or Tools()
     arguments = _parser().parse_args(argv)
-    return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir)), sys.stderr)
+    return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir), tools), tools.err)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,22 +51,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(dirs: Sequence[str], folder: Path) -> Exit:
+def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     for number in (signal.SIGHUP, signal.SIGUSR1):  # they would end a process that cannot take them yet
         signal.signal(number, signal.SIG_IGN)
-    clock = RealClock()
+    clock = tools.clock
     loop = Loop(clock)
     lock = Lock(folder)
-    _acquire(lock, clock)
-    nft = open_nft()
-    events = open_events()
+    _acquire(lock, tools)
+    nft = tools.open_nft()
+    events = tools.open_events()
     try:
         world = World(
             nft=nft,
             events=events,
-            writers=open_writers(),
+            writers=tools.open_writers(),
             loader=ChildLoader(dirs),
-            selinux=open_selinux(),
+            selinux=tools.open_selinux(),
             journal=open_journal(os.environ, clock),
             notifier=Manager.of(os.environ),
             clock=clock,
@@ -91,15 +91,15 @@ def _run(dirs: Sequence[str], folder: Path) -> Exit:
         lock.release()
 
 
-def _acquire(lock: Lock, clock: RealClock) -> None:
-    end = clock.monotonic() + LOCK_PATIENCE
+def _acquire(lock: Lock, tools: Tools) -> None:
+    end = tools.clock.monotonic() + LOCK_PATIENCE
     while True:
         try:
             return lock.acquire()
         except AlreadyRunning:
-            if clock.monotonic() >= end:
+            if tools.clock.monotonic() >= end:
                 raise
-            time.sleep(0.1)
+            tools.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The adapters that the programs use, made here and nowhere else; tests of the command line give fakes instead."""
+"""The adapters that the programs use, made here and nowhere else; tests give others instead."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_selinux() -> Selinux:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What verbs reach the world with."""
+    """What the service and the verbs reach the world with."""
 
     open_nft: Callable[[], Nft] = open_nft
     open_selinux: Callable[[], Selinux] = open_selinux
@@ -62,6 +62,8 @@ class Tools:
     sleep: Callable[[float], None] = time.sleep
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
+    open_events: Callable[[], ChangeEvents] = open_events
+    open_writers: Callable[[], Writers] = open_writers
 
 
 def version(program: str) -> str:

@@ -20,14 +20,15 @@ import time
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from secmarkd.errors import WorkerFailed
-from secmarkd.kernel.frames import Answer, Ended, Late, Raised, receive, send, to_frame
+from secmarkd.errors import SecmarkdError, WorkerFailed
+from secmarkd.kernel.frames import Answer, Ended, Failed, Late, Raised, receive, send, to_frame
 
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
 """Bytes of what a child last wrote to stderr, for the error message."""
 _GRACE = 1.0
 """Seconds for a child to be gone that said it would end, or whose socket closed; then it is killed."""
+_OUT_OF_MEMORY = "the kernel kills processes when memory runs out; `journalctl -k` tells whether it did"
 _UNWANTED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 """What the service manager means for the parent alone."""
 _START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.import_module(sys.argv[1]).main()"
@@ -60,17 +61,22 @@ class Child:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
-        """The handler's answer; its exceptions are raised here.
+        """The handler's answer; what it raises of ours is raised here.
 
-        WorkerFailed when the child crashes, does not answer within `deadline` seconds (it is killed) or answers
-        nonsense; it is then not known how much of the request it has done. The next request starts another one.
+        WorkerFailed when the child cannot be started, crashes, raises anything else, does not answer within `deadline`
+        seconds (it is killed) or answers nonsense; it is then not known how much of the request it has done. The next
+        request starts another one.
         """
         operation = operation or self._name
         end = time.monotonic() + deadline
         frame = to_frame(question)
         if self.pid is None:
             self.close()
-            self._start()
+            try:
+                self._start()
+            except OSError as error:
+                message = f"{self._name} cannot be started: {error.strerror}"
+                raise WorkerFailed(message, operation=operation) from error
         try:
             reply = self._exchange(frame, end)
         except Late:
@@ -87,6 +93,11 @@ class Child:
             raise
         if isinstance(reply, Raised):
             raise _rebuilt(reply)
+        if isinstance(reply, Failed):
+            self.close()
+            failure = WorkerFailed(f"{self._name} failed: {reply.summary}", operation=operation)
+            failure.add_note("in the child process: " + reply.trace)
+            raise failure
         if reply.final:
             self._let_end()
         return reply.answer
@@ -136,12 +147,12 @@ class Child:
             theirs.close()
             os.close(stderr_end)
 
-    def _exchange(self, frame: bytes, end: float) -> Answer | Raised:
+    def _exchange(self, frame: bytes, end: float) -> Answer | Raised | Failed:
         connection = self._socket
         assert connection is not None
         send(connection, frame, end)
         reply = receive(connection, end)
-        if not isinstance(reply, (Answer, Raised)):
+        if not isinstance(reply, (Answer, Raised, Failed)):
             raise TypeError(f"a {type(reply).__name__}")
         return reply
 
@@ -161,7 +172,8 @@ class Child:
         said = _last_words(self._stderr)
         self.close()
         message = f"{self._name} {_cause(status)}" + (f": {said}" if said else "")
-        raise WorkerFailed(message, operation=operation, hint=self._hint)
+        hint = _OUT_OF_MEMORY if status == -signal.SIGKILL else self._hint
+        raise WorkerFailed(message, operation=operation, hint=hint)
 
 
 def _cause(status: int | None) -> str:
@@ -192,7 +204,7 @@ def _interpreter_flags() -> list[str]:
     return [option for option, wanted in options.items() if wanted] + ["-O"] * flags.optimize
 
 
-def _rebuilt(raised: Raised) -> Exception:
+def _rebuilt(raised: Raised) -> SecmarkdError:
     error = raised.kind.__new__(raised.kind, *raised.arguments)
     error.__dict__.update(raised.state)
     return error

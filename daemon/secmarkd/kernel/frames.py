@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from secmarkd.errors import SecmarkdError
+
 _LENGTH = struct.Struct("!Q")
 _LARGEST = 1 << 30
 """Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
@@ -28,11 +30,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception of the child's handler in parts: those with keyword arguments cannot be pickled whole."""
+    """An error of ours from the child's handler, in parts: those with keyword arguments cannot be pickled whole."""
 
-    kind: type[Exception]
+    kind: type[SecmarkdError]
     arguments: tuple[object, ...]
     state: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Any other exception of the child's handler: a lack of memory, or a mistake of this program."""
+
+    summary: str
+    """Such as `ValueError: what (decode.py:17)`."""
+    trace: str
 
 
 class Ended(Exception):

@@ -15,10 +15,12 @@ from secmarkd.errors import (
     Conflict,
     ContextRejected,
     KernelError,
+    ModuleMissing,
     NotSupported,
     PermissionMissing,
     RelabelDenied,
     SelinuxInactive,
+    TooLarge,
     WorkerFailed,
 )
 from secmarkd.ruleset.table import FAMILY, NAME
@@ -38,11 +40,11 @@ the same place of another message (seen in 1.0.6 with 10,000: it has one list of
 _SHOWN = 200
 """Characters of a command that an error shows."""
 _MODULES = (
-    ("socket cgroupv2", "nft_socket"),
+    ("socket cgroupv2", "nft_socket (CONFIG_NFT_SOCKET)"),
     (" map @", "nft_objref"),
     ("counter name", "nft_objref"),
-    ("secmark set", "nft_objref or nft_meta with CONFIG_NETWORK_SECMARK"),
-    ("ct ", "nft_ct and nf_conntrack"),
+    ("secmark set", "nft_objref, or CONFIG_NETWORK_SECMARK"),
+    ("ct ", "nft_ct and nf_conntrack (CONFIG_NFT_CT)"),
 )
 """What a rule needs of the kernel, by words in it, the rarest first."""
 
@@ -100,10 +102,11 @@ def kernel_error(operation: str, refused: Refusal, *, capable: bool) -> KernelEr
         ):
             if "cgroupv2 path fails" not in refused.reason:
                 hint = f"the kernel may lack {_module(refused.command)}"
-                return NotSupported(sentence, operation=operation, offender=offender, hint=hint)
+                return ModuleMissing(sentence, operation=operation, offender=offender, hint=hint)
         case errno.EMSGSIZE:
-            hint = "outside of the first user namespace a transaction must fit into net.core.wmem_max"
-            return NotSupported(sentence, operation=operation, offender=offender, hint=hint)
+            message = "the transaction is larger than what may be sent to this kernel at once"
+            hint = "in a user namespace net.core.wmem_max is the limit; raise it on the host, or write fewer labels"
+            return TooLarge(message, operation=operation, hint=hint)
         case errno.ENOBUFS if operation == "commit":
             message = "the kernel's answer to the transaction was lost"
             return WorkerFailed(message, operation=operation, offender=offender)
@@ -135,10 +138,11 @@ def no_ownership(operation: str) -> NotSupported:
     return NotSupported(message, operation=operation, offender=f"table {FAMILY} {NAME}", hint=hint)
 
 
-def no_nftables(operation: str, error: OSError) -> NotSupported:
+def no_nftables(operation: str, error: OSError) -> ModuleMissing:
     """The kernel does not answer questions to nf_tables."""
     message = f"the kernel does not answer for nftables: {error.strerror}"
-    return NotSupported(message, operation=operation, offender="nf_tables", hint="load or build the module nf_tables")
+    hint = "load the module nf_tables, or build it (CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET)"
+    return ModuleMissing(message, operation=operation, offender="nf_tables", hint=hint)
 
 
 def _words(command: str) -> tuple[str, str, str]:
@@ -169,4 +173,8 @@ def _module(command: str) -> str:
     """What of the kernel a command needs that kernels may be built without."""
     if command.startswith("add rule"):
         return next((module for word, module in _MODULES if word in command), "a part of nf_tables")
-    return "nf_tables_inet" if command.startswith(("add table", "add chain")) else "a part of nf_tables"
+    return (
+        "inet tables (CONFIG_NF_TABLES_INET)"
+        if command.startswith(("add table", "add chain"))
+        else "a part of nf_tables"
+    )

@@ -18,8 +18,9 @@ def open_context() -> Nftables:
         raise CapabilityMissing("Python's module nftables is missing", hint="apt install python3-nftables") from error
     try:
         nft = Nftables()
-    except OSError as error:
-        raise CapabilityMissing(f"libnftables cannot be loaded: {error}", hint="apt install libnftables1") from error
+    except (OSError, AttributeError) as error:  # the second where the library lacks a function
+        message = f"libnftables cannot be used: {error}"
+        raise CapabilityMissing(message, hint="apt install --reinstall libnftables1 python3-nftables") from error
     nft.set_numeric_proto_output(True)
     nft.set_stateless_output(True)
     return nft

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from secmarkd.errors import StateUnknown
+from secmarkd.errors import NotSupported, StateUnknown
 from secmarkd.kernel.nft_errors import Refusal, no_permission, refusal
 from secmarkd.kernel.nft_library import open_context
 from secmarkd.ruleset.decode import decode
@@ -27,6 +27,8 @@ _CGROUP_LEVEL = re.compile(r"socket cgroupv2 level (\d+)")
 _PART = re.compile(r"^\t((?:ct )?[a-z]+) (\S+) \{", re.MULTILINE)
 """The head of a part of a table in nft's text listing."""
 _OUR_PARTS = ("chain", "map", "counter", "secmark")
+_JSON = 1
+"""JSON_SCHEMA_VERSION of libnftables 0.9.1 to 1.1.x."""
 
 
 def list_structure(flags: tuple[str, ...]) -> Table | None:
@@ -86,7 +88,20 @@ def _entries(nft: Nftables, command: str) -> list[Any] | None:
     except ValueError as error:
         raise StateUnknown(f"libnftables answered with broken JSON: {error}", operation="read") from error
     entries = listing.get("nftables") if isinstance(listing, dict) else None
-    return entries if isinstance(entries, list) else []
+    if not isinstance(entries, list):
+        raise StateUnknown("libnftables answered with JSON that is no listing", operation="read")
+    _require_known_json(entries)
+    return entries
+
+
+def _require_known_json(entries: list[Any]) -> None:
+    """NotSupported for a listing whose form is not the one that libnftables has had since its first."""
+    for entry in entries[:1]:
+        about = entry.get("metainfo") if isinstance(entry, dict) else None
+        if isinstance(about, dict) and about.get("json_schema_version", _JSON) != _JSON:
+            message = f"libnftables {about.get('version')} lists in JSON of version {about['json_schema_version']}"
+            hint = f"this secmarkd understands version {_JSON}; upgrade it, or install an older libnftables"
+            raise NotSupported(message, operation="read", offender="libnftables", hint=hint)
 
 
 def _require_absence(refused: Refusal) -> None:

@@ -108,8 +108,11 @@ def _run(nft: Nftables, commands: str, *, dry: bool) -> Refusal | None:
     status, _, said = nft.cmd(commands.encode())
     if status == 0:
         return None
+    refused = refusal(said.decode(errors="replace"))
+    if refused.number == errno.EMSGSIZE:
+        return refused
     # Once more, without effect, for the place of the error.
-    return _run_file(nft, commands, dry=True) or refusal(said.decode(errors="replace"))
+    return _run_file(nft, commands, dry=True) or refused
 
 
 def _run_file(nft: Nftables, commands: str, *, dry: bool) -> Refusal | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.kernel.frames import Answer, Ended, Raised, receive, send, to_frame
+from secmarkd.kernel.frames import Answer, Ended, Failed, Raised, receive, send, to_frame
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
@@ -29,8 +29,8 @@ class Final:
 def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
     """Answer requests with `handler` until the parent closes the connection, or an answer is Final.
 
-    What the handler raises is raised in the parent. Called by `main()` of a module that Child starts. `process_name` (at
-    most 15 bytes) is what ps shows, and what the kernel tells others about who changed the ruleset.
+    What of ours the handler raises is raised in the parent. Called by `main()` of a module that Child starts.
+    `process_name` (at most 15 bytes) is what ps shows, and what the kernel tells others about who changed the ruleset.
     """
     # The parent decides when the child ends; a SIGTERM to the whole service must not cut a transaction's answer off.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -57,15 +57,18 @@ def _serve_one(connection: socket.socket, handler: Callable[[Any], object]) -> b
         answer = handler(question)
         final = isinstance(answer, Final)
         frame = to_frame(Answer(answer.answer if isinstance(answer, Final) else answer, final))
-    except Exception as error:
-        if not isinstance(error, SecmarkdError):
-            error.add_note("in the child process: " + _trace(error))
+    except SecmarkdError as error:
         frame = to_frame(Raised(type(error), error.args, dict(vars(error))))
+    except Exception as error:
+        frame = to_frame(_failed(error))
     send(connection, frame)
     return not final
 
 
-def _trace(error: Exception) -> str:
+def _failed(error: Exception) -> Failed:
     import traceback  # memory that nothing else here needs
 
-    return "".join(traceback.format_exception(error))
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    trace = "".join(traceback.format_exception(error))
+    return Failed(f"{said} ({os.path.basename(place.filename)}:{place.lineno})", trace)

@@ -56,6 +56,21 @@ def plan(
     return tuple((Rebuild(before, after),) for before, after in pairwise((live, *way)))
 
 
+def halves(transaction: Transaction) -> tuple[Transaction, ...]:
+    """Two transactions that together do the same, where it need not happen at once: elements may come one after another
+    into a table that labels every packet already. None at all for any other transaction."""
+    if len(transaction) > 1 and all(isinstance(each, AddElements) for each in transaction):
+        middle = len(transaction) // 2
+        return transaction[:middle], transaction[middle:]
+    match transaction:
+        case (AddElements(map_, elements),) if len(elements) > 1:
+            entries, middle = list(elements.items()), len(elements) // 2
+            first, second = (Elements.of(elements.width, half) for half in (entries[:middle], entries[middle:]))
+            return (AddElements(map_, first),), (AddElements(map_, second),)
+        case _:
+            return ()
+
+
 def _activation(desired: Table, in_use: InUse) -> tuple[Transaction, ...]:
     if desired.element_count() <= LARGE_ACTIVATION:
         return ((Replace(desired),),)

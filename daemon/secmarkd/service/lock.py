@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from secmarkd.errors import SecmarkdError
@@ -44,9 +44,10 @@ class Lock:
             os.close(descriptor)
             who = f" (process {pid})" if pid else ""
             raise AlreadyRunning(f"another secmarkd{who} holds {self._path}", pid=pid) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):  # a full /run loses the number; the lock is what counts
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let others in. Does nothing when it is not held."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from secmarkd.errors import CapabilityMissing, NotSupported, SecmarkdError
+from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError
 from secmarkd.events import (
     CgroupAbsent,
     EnvironmentChanged,
@@ -154,8 +154,10 @@ class Service:
                 self._loaded = self._load()
                 self._take(self._loaded)
                 self._announcer.tell()
-            outcome = self._write(self._loaded.table)
-            if outcome.error is not None and self.status.attempt + 1 >= START_ATTEMPTS:
+            last = self.status.attempt + 1 >= START_ATTEMPTS
+            # At boot a module of the kernel may come a little later; afterwards nobody loads it any more.
+            outcome = self._write(self._loaded.table, waiting_for=() if last else (ModuleMissing,))
+            if outcome.error is not None and last:
                 raise outcome.error
         except SecmarkdError as error:
             self._refuse_to_start(error)
@@ -272,10 +274,10 @@ class Service:
             require_selinux(self._world.selinux)
         return loaded
 
-    def _write(self, table: Table) -> Outcome:
-        """A pass for a table that is newly wanted. Raises what no later try would change."""
+    def _write(self, table: Table, *, waiting_for: tuple[type[KernelError], ...] = ()) -> Outcome:
+        """A pass for a table that is newly wanted. Raises what no later try would change, but for `waiting_for`."""
         outcome = self._pass(table, OnDrift.REPAIR, staged=True)
-        if isinstance(outcome.error, REFUSALS):
+        if isinstance(outcome.error, REFUSALS) and not isinstance(outcome.error, waiting_for):
             raise outcome.error
         self._owed = not outcome.in_sync
         return outcome

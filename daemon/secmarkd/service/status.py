@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -131,7 +132,8 @@ class StatusFile:
             beside.write_text(json.dumps(status.to_json()) + "\n")
             os.replace(beside, self._path)
         except OSError:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     def read(self) -> Status | None:
         """The last one written; None where there is none. SecmarkdError where it cannot be read or understood."""

@@ -16,7 +16,7 @@ def main(one: str, other: str, count: int) -> None:
     tables = [load(["/usr/lib/secmarkd", each])[0].table for each in (one, other)]
     nft = LibNft()
     for number in range(count):
-        outcome = reconcile(nft, tables[number % 2])
+        outcome = reconcile(nft, tables[number % 2], staged=True)
         if outcome.action is not Action.REPLACED:
             sys.exit(f"pass {number}: {outcome.action} {outcome.error}")
     nft.close()
