@@ -74,15 +74,12 @@ def kill(vm: Machine) -> None:
 
 
 ACTS: dict[str, Callable[[Machine], object]] = {
-    "a reload of the same": lambda vm: reload(vm, ONE),
     "a reload with more elements": lambda vm: reload(vm, MORE),
     "a reload of another structure": lambda vm: reload(vm, OTHER),
     "the repair of an element": lambda vm: undo(vm, "delete element inet secmarkd server_port { tcp . 22 }"),
     "the repair of the rules": lambda vm: undo(vm, "add rule inet secmarkd labelled_output accept"),
     "a restart": lambda vm: vm.run("systemctl restart secmarkd", timeout=SLOW),
     "a kill -9": kill,
-    "a stop that keeps the labels": lambda vm: vm.run("systemctl stop secmarkd", timeout=SLOW),
-    "another start": lambda vm: vm.run("systemctl start secmarkd", timeout=SLOW),
 }
 
 
