@@ -81,7 +81,6 @@ def kill(vm: Machine) -> None:
 
 
 ACTS: dict[str, Callable[[Machine], object]] = {
-    "a reload of the same": lambda vm: reload(vm, ONE),
     "a reload with more elements": lambda vm: reload(vm, MORE),
     "a reload of another structure": lambda vm: reload(vm, OTHER),
     "a reload with ranges": lambda vm: reload(vm, ranges(10_000)),
@@ -91,8 +90,6 @@ ACTS: dict[str, Callable[[Machine], object]] = {
     "the repair of the rules": lambda vm: undo(vm, "add rule inet secmarkd labelled_output accept"),
     "a restart": lambda vm: vm.run("systemctl restart secmarkd", timeout=SLOW),
     "a kill -9": kill,
-    "a stop that keeps the labels": lambda vm: vm.run("systemctl stop secmarkd", timeout=SLOW),
-    "another start": lambda vm: vm.run("systemctl start secmarkd", timeout=SLOW),
 }
 
 
