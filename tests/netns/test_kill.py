@@ -28,6 +28,11 @@ from tests.support.real_service import RealService
 
 OLD = "[labels.http]\ntcp = [80, 443]\n"
 NEW = "[labels.http]\ntcp = [80, 443]\n[labels.dns]\nudp = [53]\ntcp = [53]\n"
+HERE, THERE = (
+    f"[labels.http]\ntcp = [80, 443]\nremote = {[f'10.{number}.{half}.0/24' for number in range(20)]}\n"
+    for half in (1, 2)
+)
+"""Two that differ in more elements of a map than are changed one by one."""
 LARGE = f"[labels.many]\nudp = {list(range(1, 60000, 71))}\n"
 """More elements than the first transaction of a first activation takes."""
 ELEMENT = "delete element inet secmarkd server_port { tcp . 80 }"
@@ -177,6 +182,23 @@ def test_during_a_reload(scene: Scene) -> None:
         assert scene.start("before read 2") == 0
         assert reload(OLD) == old
         assert scene.start() == 0
+
+
+@pytest.mark.parametrize(("stage", "rest"), [(1, 3), (2, 1)])
+def test_between_the_stages_of_a_reload(scene: Scene, stage: int, rest: int) -> None:
+    """Where maps are made anew the new rules are reached in three transactions; each of them labels every packet."""
+    scene.service.configure(HERE)
+    scene.start(f"after commit {stage}")
+    old = scene.nft.read()
+    with scene.traffic():
+        scene.service.configure(THERE)
+        scene.arm()
+        scene.service.signal(signal.SIGHUP)
+        left = scene.left()
+        made = scene.start()
+    new = scene.nft.read()
+    assert left not in (None, old, new)
+    assert made == rest
 
 
 def test_while_the_configuration_is_being_loaded(scene: Scene) -> None:

@@ -25,6 +25,5 @@ def test_a_configuration_is_loaded_and_compiled_anew_for_another_machine(tmp_pat
     assert followed.table != loaded.table
 
     # Whatever goes wrong over there is an error that the service can live with, and it says where it happened.
-    with pytest.raises(WorkerFailed, match=r"the loading process failed: error.*decompress") as caught:
+    with pytest.raises(WorkerFailed, match=r"failed: zlib.error: .*decompress.* \(loading\.py:\d+\)"):
         loader.recompile(replace(loaded, packed=b"not what was packed"), elsewhere)
-    assert "loading.py" in caught.value.hint

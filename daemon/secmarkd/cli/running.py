@@ -80,7 +80,7 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     if not pid:
         message = f"{folder}/lock does not say which process the service is"
         raise SecmarkdError(
-            message, hint=f"`df {folder}`: when it is full, `pkill -HUP -x secmarkd` asks for a reload"
+            message, hint=f"`df {folder}` tells whether it is full; `systemctl kill -s HUP secmarkd` reloads"
         )
     asked = tools.clock.monotonic()
     try:

@@ -37,11 +37,12 @@ _START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.im
 class Child:
     """A process that runs `main()` of a module, which calls `serve`. Not for use by several threads at once."""
 
-    def __init__(self, module: str, name: str, *, hint: str = "") -> None:
-        """`name` is what messages call it; `hint` is for the error when it crashes."""
+    def __init__(self, module: str, name: str, *, hint: str = "", memory_hint: str = _OUT_OF_MEMORY) -> None:
+        """`name` is what messages call it; `hint` is for the error when it crashes, `memory_hint` when memory ran out."""
         self._module = module
         self._name = name
         self._hint = hint
+        self._memory_hint = memory_hint
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._stderr = -1
@@ -95,9 +96,7 @@ class Child:
             raise _rebuilt(reply)
         if isinstance(reply, Failed):
             self.close()
-            failure = WorkerFailed(f"{self._name} failed: {reply.summary}", operation=operation)
-            failure.add_note("in the child process: " + reply.trace)
-            raise failure
+            raise self._failure(reply, operation)
         if reply.final:
             self._let_end()
         return reply.answer
@@ -163,6 +162,13 @@ class Child:
             self._process.wait(_GRACE)
         self.close()
 
+    def _failure(self, failed: Failed, operation: str) -> WorkerFailed:
+        if failed.out_of_memory:
+            return WorkerFailed(f"{self._name} ran out of memory", operation=operation, hint=self._memory_hint)
+        error = WorkerFailed(f"{self._name} failed: {failed.summary}", operation=operation)
+        error.add_note("in the child process: " + failed.trace)
+        return error
+
     def _raise_death(self, operation: str) -> NoReturn:
         assert self._process is not None
         try:
@@ -172,7 +178,7 @@ class Child:
         said = _last_words(self._stderr)
         self.close()
         message = f"{self._name} {_cause(status)}" + (f": {said}" if said else "")
-        hint = _OUT_OF_MEMORY if status == -signal.SIGKILL else self._hint
+        hint = self._memory_hint if status == -signal.SIGKILL else self._hint
         raise WorkerFailed(message, operation=operation, hint=hint)
 
 

@@ -44,6 +44,7 @@ class Failed:
     summary: str
     """Such as `ValueError: what (decode.py:17)`."""
     trace: str
+    out_of_memory: bool
 
 
 class Ended(Exception):

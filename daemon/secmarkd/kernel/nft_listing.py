@@ -28,7 +28,7 @@ _PART = re.compile(r"^\t((?:ct )?[a-z]+) (\S+) \{", re.MULTILINE)
 """The head of a part of a table in nft's text listing."""
 _OUR_PARTS = ("chain", "map", "counter", "secmark")
 _JSON = 1
-"""JSON_SCHEMA_VERSION of libnftables 0.9.1 to 1.1.x."""
+"""JSON_SCHEMA_VERSION of libnftables 1.0.6 and 1.1.3."""
 
 
 def list_structure(flags: tuple[str, ...]) -> Table | None:
@@ -95,7 +95,7 @@ def _entries(nft: Nftables, command: str) -> list[Any] | None:
 
 
 def _require_known_json(entries: list[Any]) -> None:
-    """NotSupported for a listing whose form is not the one that libnftables has had since its first."""
+    """NotSupported for a listing whose form is not the one that is known here."""
     for entry in entries[:1]:
         about = entry.get("metainfo") if isinstance(entry, dict) else None
         if isinstance(about, dict) and about.get("json_schema_version", _JSON) != _JSON:

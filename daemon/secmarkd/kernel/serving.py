@@ -71,4 +71,6 @@ def _failed(error: Exception) -> Failed:
     place = traceback.extract_tb(error.__traceback__)[-1]
     said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     trace = "".join(traceback.format_exception(error))
-    return Failed(f"{said} ({os.path.basename(place.filename)}:{place.lineno})", trace)
+    return Failed(
+        f"{said} ({os.path.basename(place.filename)}:{place.lineno})", trace, isinstance(error, MemoryError)
+    )

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from secmarkd.errors import CapabilityMissing, SecmarkdError, WorkerFailed
+from secmarkd.errors import CapabilityMissing
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.model.context import Context
@@ -24,6 +24,7 @@ from secmarkd.service.environment import read_environment
 
 DEADLINE = 120.0
 """Seconds for one load. 100,000 selectors take about five on a slow machine."""
+_MEMORY = "100,000 selectors take some 100 MB while they are loaded; raise the memory limit, or write ranges of ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +85,8 @@ class ChildLoader:
 
 
 def _ask(request: _Load | _Recompile) -> Loaded:
-    try:
-        with Child("secmarkd.service.loading", "the loading process") as child:
-            answer = child.request(request, DEADLINE, operation="load")
-    except MemoryError:
-        hint = "100,000 selectors take some 100 MB while they are loaded; raise the memory limit, or write ranges of ports"
-        raise WorkerFailed("the loading process ran out of memory", operation="load", hint=hint) from None
-    except SecmarkdError:
-        raise
-    except (
-        Exception
-    ) as error:  # what goes wrong over a file, however unforeseen, is no reason to leave the labels alone
-        where = " ".join(getattr(error, "__notes__", [""])[0].split()[-40:])
-        raise WorkerFailed(f"the loading process failed: {error!r}", operation="load", hint=where) from error
+    with Child("secmarkd.service.loading", "the loading process", memory_hint=_MEMORY) as child:
+        answer = child.request(request, DEADLINE, operation="load")
     assert isinstance(answer, Loaded)
     return answer
 
