@@ -184,8 +184,8 @@ def test_during_a_reload(scene: Scene) -> None:
         assert scene.start() == 0
 
 
-@pytest.mark.parametrize(("stage", "rest"), [(1, 3), (2, 1)])
-def test_between_the_stages_of_a_reload(scene: Scene, stage: int, rest: int) -> None:
+@pytest.mark.parametrize("stage", [1, 2])
+def test_between_the_stages_of_a_reload(scene: Scene, stage: int) -> None:
     """Where maps are made anew the new rules are reached in three transactions; each of them labels every packet."""
     scene.service.configure(HERE)
     scene.start(f"after commit {stage}")
@@ -198,7 +198,7 @@ def test_between_the_stages_of_a_reload(scene: Scene, stage: int, rest: int) -> 
         made = scene.start()
     new = scene.nft.read()
     assert left not in (None, old, new)
-    assert made == rest
+    assert made == 1
 
 
 def test_while_the_configuration_is_being_loaded(scene: Scene) -> None:

@@ -2,9 +2,9 @@
 
 Elements and unreferenced objects are put right one by one. Anything else rewrites all rules within their chains, and the
 maps that differ by more (Rebuild): in one transaction where someone else made the difference, in stages where what is live
-was right up to now. Only where there is something that cannot be addressed so (other table flags, a comment on the table)
-is the table deleted and added anew in one transaction (Replace): a packet that is between the new base chain and the old
-one at the commit then meets neither.
+was right up to now, and where a base chain hangs before or behind its place. Only where there is something that cannot be
+addressed so (other table flags, a comment on the table) is the table deleted and added anew in one transaction (Replace): a
+packet that is between the new base chain and the old one at the commit then meets neither.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, Field, key_width
 from secmarkd.ruleset.rebuild import rebuildable
-from secmarkd.ruleset.stages import stages
+from secmarkd.ruleset.stages import hangs_elsewhere, stages
 from secmarkd.ruleset.table import Map, Table
 from secmarkd.ruleset.transaction import (
     AddElements,
@@ -52,7 +52,7 @@ def plan(
         return (small,)
     if not rebuildable(live, desired):
         return ((Replace(desired),),)
-    way = stages(live, desired) if staged else (desired,)
+    way = stages(live, desired) if staged or hangs_elsewhere(live, desired) else (desired,)
     return tuple((Rebuild(before, after),) for before, after in pairwise((live, *way)))
 
 

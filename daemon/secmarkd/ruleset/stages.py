@@ -29,20 +29,23 @@ _Part = TypeVar("_Part", Map, Chain)
 
 
 def stages(live: Table, desired: Table) -> tuple[Table, ...]:
-    """The tables to become, one after another; the last one is `desired`, and often the only one."""
+    """The tables to become, one after another; the last one is `desired`, and often the only one: so too from a table that
+    a killed service left on such a way, for a start is to need one transaction at most."""
     old_maps, old_bases = {each.name: each for each in live.maps}, {each.name: each.base for each in live.chains}
     old_objects = {(each.name, each.kind): each for each in live.objects}
     objects = {each.name for each in desired.objects if old_objects.get((each.name, each.kind), each) != each}
     maps = {each.name for each in desired.maps if _is_renewed(each, old_maps.get(each.name), objects)}
     moved = {each.name for each in desired.chains if _is_moved(each, old_bases)}
     left_maps, left_chains = _left(live, desired)
-    if not (objects or maps or moved or left_maps or left_chains):
+    names = [*(each.name for each in live.maps), *(each.name for each in live.chains)]
+    on_the_way = any(each.startswith(PREFIX) for each in names)
+    if on_the_way or not (objects or maps or moved or left_maps or left_chains):
         return (desired,)
     rename = _Rename(objects, maps)
     next_chains = [replace(each, name=PREFIX + each.name) for each in desired.chains if each.name in moved]
     next_maps = [rename.map(each) for each in desired.maps if each.name in maps]
     next_objects = [replace(each, name=PREFIX + each.name) for each in desired.objects if each.name in objects]
-    in_place = [replace(each, base=old_bases[each.name]) if each.name in moved else each for each in desired.chains]
+    in_place = [_hanging_as(old_bases[each.name], each) if each.name in moved else each for each in desired.chains]
     first = replace(
         desired,
         objects=_all_objects(desired.objects, live.objects, next_objects),
@@ -69,12 +72,25 @@ def _is_renewed(wanted: Map, there: Map | None, objects: AbstractSet[str]) -> bo
     return there is not None and element_changes(wanted, there) is None
 
 
+def hangs_elsewhere(live: Table, desired: Table) -> bool:
+    """Whether a base chain of ours has another priority."""
+    bases = {each.name: each.base for each in live.chains}
+    return any(_is_moved(each, bases) for each in desired.chains)
+
+
 def _is_moved(wanted: Chain, bases: Mapping[str, BaseHook | None]) -> bool:
-    """Whether it hangs at the right hook with another priority or policy. At another hook it is of no use meanwhile."""
+    """Whether it hangs at the right hook with another priority. At another hook it is of no use meanwhile."""
     base = bases.get(wanted.name)
-    if wanted.base is None or base is None or base == wanted.base:
+    if wanted.base is None or base is None or base.priority == wanted.base.priority:
         return False
     return (base.hook, base.type) == (wanted.base.hook, wanted.base.type)
+
+
+def _hanging_as(base: BaseHook | None, chain: Chain) -> Chain:
+    """The chain with the priority that `base` has."""
+    assert base is not None
+    assert chain.base is not None
+    return replace(chain, base=replace(chain.base, priority=base.priority))
 
 
 def _left(live: Table, desired: Table) -> tuple[list[Map], list[Chain]]:
