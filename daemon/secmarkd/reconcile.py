@@ -78,6 +78,7 @@ def reconcile(
     `in_use` is asked only for a large first activation: it takes milliseconds (see `plan`).
     `hints` are all that happened since a pass found the table equal to this same `desired`.
     `staged` is for a table that is newly wanted: the live one was right up to now, and packets are on their way through it.
+
     Never raises KernelError: a pass that could not be finished is an Outcome with FAILED and the error. Nothing is
     called in sync that was not read back and found equal.
     """
@@ -97,26 +98,27 @@ def reconcile(
         if on_drift is OnDrift.REPORT:
             return Outcome(Action.REPORTED, drifts, drifts, generation=generation)
         used = in_use() if live is None and desired.element_count() > LARGE_ACTIVATION else frozenset()
-        replaced, more, conflict = _apply(nft, plan(desired, live, used, staged=staged))
-        written |= more
-        if conflict is not None:
+        applied = _apply(nft, plan(desired, live, used, staged=staged))
+        written |= applied.written
+        if applied.conflict is not None:
             # Someone changed the table between our read and our write, so that our changes no longer fit; the whole
             # table always does. What they changed is read first: it would be undone without a word otherwise.
             live = nft.read()
             drifts = _with(drifts, diff(desired, live))
-            replaced, more, conflict = _apply(nft, ((Replace(desired),),))
-            written |= more
-            if conflict is not None:
-                raise conflict
+            applied = _apply(nft, ((Replace(desired),),))
+            written |= applied.written
+            if applied.conflict is not None:
+                raise applied.conflict
         before, generation = generation, nft.generation()
         remaining = diff(desired, nft.read())
         if remaining:
             alone = nft.generation() in written | {before}
             action = Action.FAILED if alone else Action.CONTESTED
-            return Outcome(action, drifts, remaining, _not_equal(remaining), generation, written)
+            error = applied.lost if alone and applied.lost else _not_equal(remaining)
+            return Outcome(action, drifts, remaining, error, generation, written)
     except KernelError as error:
         return Outcome(Action.FAILED, drifts, drifts, error, written=written)
-    action = Action.CREATED if live is None else Action.REPLACED if replaced else Action.REPAIRED
+    action = Action.CREATED if live is None else Action.REPLACED if applied.replaced else Action.REPAIRED
     return Outcome(action, drifts, generation=generation, written=written)
 
 
@@ -148,21 +150,32 @@ def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ..
     return drifts + tuple(each for each in more if each not in drifts)
 
 
-def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> tuple[bool, frozenset[int], Conflict | None]:
-    """Commit in order, up to a conflict; whether the table was replaced, and the generations that are surely ours.
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What came of transactions."""
 
-    A lost answer is no failure: the read that follows tells.
-    """
-    replaced, written = False, frozenset[int]()
+    replaced: bool
+    """Whether more than single things were put right."""
+    written: frozenset[int]
+    """The generations that are surely ours."""
+    conflict: Conflict | None = None
+    """What stopped them before the end."""
+    lost: WorkerFailed | None = None
+    """Why there was no answer to one of them. That alone is no failure: the read that follows tells."""
+
+
+def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
+    """Commit in order, up to a conflict."""
+    replaced, written, lost = False, frozenset[int](), None
     for transaction in transactions:
         try:
             written |= _commit(nft, transaction)
-        except WorkerFailed:
-            pass
+        except WorkerFailed as error:
+            lost = error
         except Conflict as conflict:
-            return replaced, written, conflict
+            return _Applied(replaced, written, conflict, lost)
         replaced = replaced or any(isinstance(command, Replace | Rebuild) for command in transaction)
-    return replaced, written, None
+    return _Applied(replaced, written, lost=lost)
 
 
 def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:
