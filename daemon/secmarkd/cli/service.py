@@ -58,7 +58,7 @@ def _run(dirs: Sequence[str], folder: Path) -> Exit:
     loop = Loop(clock)
     lock = Lock(folder)
     _acquire(lock, clock)
-    nft = open_nft()
+    nft = open_nft(at_once=True)
     events = open_events()
     try:
         world = World(

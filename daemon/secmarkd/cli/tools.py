@@ -21,11 +21,11 @@ class RealClock:
         return time.monotonic()
 
 
-def open_nft() -> Nft:
-    """nftables of this network namespace."""
+def open_nft(*, at_once: bool = False) -> Nft:
+    """nftables of this network namespace; `at_once` for who will write to it, and has other things to do first."""
     from secmarkd.kernel.nft import LibNft
 
-    return LibNft()
+    return LibNft(at_once=at_once)
 
 
 def open_events() -> ChangeEvents:

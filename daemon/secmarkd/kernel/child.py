@@ -59,6 +59,12 @@ class Child:
         """The process that runs now; None while there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    def start(self) -> None:
+        """Start it unless it runs, without waiting until it has begun to answer."""
+        if self.pid is None:
+            self.close()
+            self._start()
+
     def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
         """The handler's answer; its exceptions are raised here.
 
@@ -68,9 +74,7 @@ class Child:
         operation = operation or self._name
         end = time.monotonic() + deadline
         frame = to_frame(question)
-        if self.pid is None:
-            self.close()
-            self._start()
+        self.start()
         try:
             reply = self._exchange(frame, end)
         except Late:
