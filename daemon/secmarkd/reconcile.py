@@ -78,6 +78,7 @@ def reconcile(
     `in_use` is asked only for a large first activation: it takes milliseconds (see `plan`).
     `hints` are all that happened since a pass found the table equal to this same `desired`.
     `staged` is for a table that is newly wanted: the live one was right up to now, and packets are on their way through it.
+
     Never raises KernelError: a pass that could not be finished is an Outcome with FAILED and the error. Nothing is
     called in sync that was not read back and found equal.
     """

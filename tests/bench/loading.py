@@ -1,7 +1,7 @@
 """Load and verify a large label map, against bare `nft -f` of the same ruleset.
 
 A round begins with an empty namespace. Ours, each stage apart: `load` is a new process that reads and checks the TOML files
-and compiles them, until the table is back in the service; `first read` starts the process with libnftables and finds no
+and compiles them, until the table is back in the service, while the process with libnftables starts; `first read` finds no
 table; `commit` hands the transactions over (packed), makes their text and has libnftables and the kernel carry them out;
 `verify` reads everything back and compares. The baseline is `nft -f FILE` with the text that a commit makes, from the
 process's start to its end. The goal's ratio is that of `commit`; `files to commit` is everything up to there, which no
@@ -81,7 +81,7 @@ def _figures(kind: str, ours: list[dict[str, Any]], bare: list[float], held: Mem
         [
             Figure("nft -f (baseline)", bare),
             Figure("load: files, checks, compiler", stage("load"), baseline=bare),
-            Figure("first read, with the start of its process", stage("first_read")),
+            Figure("first read", stage("first_read")),
             Figure("commit", stage("commit"), baseline=bare, most=1.5),
             Figure("verify: read back and compare", stage("verify"), baseline=bare),
             Figure("files to commit", stage("load", "first_read", "commit"), baseline=bare),

@@ -105,6 +105,7 @@ def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
 _STATEMENT = "statement"
 _PORT_IN_F = '{"match": {"left": {"payload": {"field": "dport", "protocol": "tcp"}}, "op": "==", "right": "@f"}}'
 _VERDICTS = '{"map": "verdict", "name": "f", "type": "inet_service"}'
+"""What is in a foreign map is not read."""
 
 INTRUSIONS = (
     Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", '{"drop": null}'))),

@@ -87,6 +87,17 @@ def test_elements_need_no_libnftables(netns: Namespace, nft: LibNft) -> None:
     assert nft.pid is not None
 
 
+def test_its_process_can_be_started_before_it_is_asked(netns: Namespace) -> None:
+    require_bindings()
+    with netns.enter():
+        nft = LibNft(at_once=True)
+        started = nft.pid
+        assert started is not None
+        nft.commit((Replace(full_table()),))
+        assert nft.pid == started
+        nft.close()
+
+
 def test_a_table_with_flags_is_read_in_full(netns: Namespace, nft: LibNft) -> None:
     table = full_table()
     nft.commit((Replace(table),))

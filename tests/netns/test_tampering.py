@@ -73,9 +73,8 @@ class Tampering(RuleBasedStateMachine):
     @rule(place=PICK)
     def delete_element(self, place: int) -> None:
         map_, key, _ = self._element(place)
-        self._tamper(
-            f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}", {"element missing": 1}, hasty=True
-        )
+        text = f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}"
+        self._tamper(text, {"element missing": 1}, hasty=_plain(map_))
 
     @rule(port=st.integers(40000, 65535), place=PICK)
     def add_element(self, port: int, place: int) -> None:

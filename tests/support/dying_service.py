@@ -72,4 +72,4 @@ class DyingNft:
 
 if __name__ == "__main__":
     point, armed_by, *arguments = sys.argv[1:]
-    sys.exit(main(arguments, Tools(open_nft=lambda: DyingNft(open_nft(), point, Path(armed_by)))))
+    sys.exit(main(arguments, Tools(open_nft=lambda **options: DyingNft(open_nft(**options), point, Path(armed_by)))))

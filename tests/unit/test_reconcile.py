@@ -241,6 +241,15 @@ def test_what_was_put_right_and_changed_again_is_contested_and_no_failure_of_our
     assert not outcome.in_sync
 
 
+def test_a_commit_that_ends_with_its_process_fails_for_that_reason() -> None:
+    nft = FakeNft(without_element(ports_table(3)))
+    nft.fail_next("commit", WorkerFailed("libnftables died of SIGKILL", operation="commit"))
+    outcome = reconcile(nft, ports_table(3))
+    assert outcome.action is Action.FAILED
+    assert isinstance(outcome.error, WorkerFailed)
+    assert outcome.remaining == outcome.drifts != ()
+
+
 def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_failure() -> None:
     class Altering(FakeNft):
         def commit(self, transaction: Transaction) -> None:

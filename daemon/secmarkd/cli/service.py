@@ -58,7 +58,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     loop = Loop(clock)
     lock = Lock(folder)
     _acquire(lock, tools)
-    nft = tools.open_nft()
+    nft = tools.open_nft(at_once=True)
     events = tools.open_events()
     try:
         world = World(

@@ -21,11 +21,11 @@ class RealClock:
         return time.monotonic()
 
 
-def open_nft() -> Nft:
-    """nftables of this network namespace."""
+def open_nft(*, at_once: bool = False) -> Nft:
+    """nftables of this network namespace; `at_once` for who will write to it, and has other things to do first."""
     from secmarkd.kernel.nft import LibNft
 
-    return LibNft()
+    return LibNft(at_once=at_once)
 
 
 def open_events() -> ChangeEvents:
@@ -55,7 +55,7 @@ def open_selinux() -> Selinux:
 class Tools:
     """What the service and the verbs reach the world with."""
 
-    open_nft: Callable[[], Nft] = open_nft
+    open_nft: Callable[..., Nft] = open_nft
     open_selinux: Callable[[], Selinux] = open_selinux
     send_signal: Callable[[int, int], None] = os.kill
     clock: Clock = field(default_factory=RealClock)

@@ -61,6 +61,12 @@ class Child:
         """The process that runs now; None while there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    def start(self) -> None:
+        """Start it unless it runs, without waiting until it has begun to answer."""
+        if self.pid is None:
+            self.close()
+            self._start()
+
     def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
         """The handler's answer; what it raises of ours is raised here.
 
@@ -71,13 +77,10 @@ class Child:
         operation = operation or self._name
         end = time.monotonic() + deadline
         frame = to_frame(question)
-        if self.pid is None:
-            self.close()
-            try:
-                self._start()
-            except OSError as error:
-                message = f"{self._name} cannot be started: {error.strerror}"
-                raise WorkerFailed(message, operation=operation) from error
+        try:
+            self.start()
+        except OSError as error:
+            raise WorkerFailed(f"{self._name} cannot be started: {error.strerror}", operation=operation) from error
         try:
             reply = self._exchange(frame, end)
         except Late:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.netlink_batch import NetlinkBatch
 from secmarkd.kernel.netlink_errors import capable, refused_batch, typed_errors
@@ -28,17 +30,21 @@ _HINT = "a rule that a newer nft wrote can crash an older libnftables; `nft list
 
 
 class LibNft:
-    """Our table through libnftables. Starts its process with the first call, in the caller's network namespace.
+    """Our table through libnftables. Starts its process when that is needed, in the caller's network namespace.
 
     CapabilityMissing where libnftables is not installed; otherwise the errors of `ports.Nft`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        """`at_once`: start the process now. That takes a tenth of a second, for which nobody has to wait."""
         self._child = Child(MODULE, "libnftables", hint=_HINT)
         self._reader = Reader(self._connected, self._list)
         self._elements = 0
         self._netlink: Netlink | None = None
         self._batch: NetlinkBatch | None = None
+        if at_once:
+            with contextlib.suppress(OSError):  # the first request says it
+                self._child.start()
 
     @property
     def pid(self) -> int | None:
