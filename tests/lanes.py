@@ -28,6 +28,9 @@ LINTERS = (
 )
 PYTEST_LANES = ("unit", "contract", "netns", "vm")
 MINUTES = {"vm": 20}  # the machine's first build included
+SIDE_BY_SIDE = ("unit", "contract", "netns")
+"""Lanes whose tests run in as many processes as there are processors, so that people run them. In CI, whose word counts,
+one test runs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ def pytest(lane: str) -> Counter[str]:
         "--durations=5",
         "--durations-min=2",
     ]
+    if lane in SIDE_BY_SIDE and os.environ.get("CI") != "true":
+        command += ["-n", "auto"]
     code = run(command, MINUTES.get(lane, 10))
     counts = read_report(report)
     if code and not counts["failed"]:  # a crash, a timeout, or no test at all
