@@ -1,0 +1,86 @@
+"""Everything that the service says to the journal: one frozen dataclass for each kind of event.
+
+Each kind has a MESSAGE_ID of its own (made once with uuid4, never changed: people's filters name it), a priority, and a
+sentence, which is its `str`. Its dataclass fields are its journal fields: `found` is SECMARKD_FOUND; empty values are left
+out. The texts of `journalctl -x` are in service/catalog.py.
+
+Nothing above INFO is said while nothing happens.
+"""
+
+from __future__ import annotations
+
+from secmarkd.events.configuration import (
+    CgroupAbsent,
+    ConfigurationProblem,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+    LabelRejected,
+    Reloaded,
+    ReloadRejected,
+)
+from secmarkd.events.drift import (
+    DriftDetected,
+    DriftFlood,
+    DriftGone,
+    DriftHeldBack,
+    DriftRepaired,
+    FightDetected,
+    FightEnded,
+)
+from secmarkd.events.event import Attributed, Event, Priority
+from secmarkd.events.labels import LabelsCreated, LabelsReplaced
+from secmarkd.events.life import Ready, RemovalFailed, Started, StartFailed, Stopped
+from secmarkd.events.policy import ContextsKnown, ContextsUnknown, EnforcementChanged
+from secmarkd.events.trouble import Degraded, EventsLost, Recovered, RepairFailed, VerificationFailed, WorkerCrashed
+from secmarkd.events.words import count, duration
+
+EVENTS: tuple[type[Event], ...] = (
+    Started, Ready, StartFailed, Stopped, RemovalFailed,
+    LabelsCreated, LabelsReplaced,
+    Reloaded, ReloadRejected, ConfigurationProblem, LabelRejected,
+    ContextsUnknown, ContextsKnown, EnforcementChanged,
+    EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent,
+    DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
+    FightDetected, FightEnded,
+    RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered, EventsLost,
+)  # fmt: skip
+"""The catalogue."""
+
+__all__ = [
+    "EVENTS",
+    "Attributed",
+    "CgroupAbsent",
+    "ConfigurationProblem",
+    "ContextsKnown",
+    "ContextsUnknown",
+    "Degraded",
+    "DriftDetected",
+    "DriftFlood",
+    "DriftGone",
+    "DriftHeldBack",
+    "DriftRepaired",
+    "EnforcementChanged",
+    "EnvironmentChanged",
+    "EnvironmentNotFollowed",
+    "Event",
+    "EventsLost",
+    "FightDetected",
+    "FightEnded",
+    "LabelRejected",
+    "LabelsCreated",
+    "LabelsReplaced",
+    "Priority",
+    "Ready",
+    "Recovered",
+    "ReloadRejected",
+    "Reloaded",
+    "RemovalFailed",
+    "RepairFailed",
+    "StartFailed",
+    "Started",
+    "Stopped",
+    "VerificationFailed",
+    "WorkerCrashed",
+    "count",
+    "duration",
+]

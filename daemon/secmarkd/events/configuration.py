@@ -1,0 +1,112 @@
+"""What was read, or refused, and what of the machine it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from secmarkd.events.event import Event, Priority
+from secmarkd.events.words import count, duration, with_hint
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(Event):
+    """A new configuration is in the kernel, read back and verified."""
+
+    MESSAGE_ID: ClassVar[str] = "cca9fe8e70f242db9e5c4781c2b33c79"
+    PRIORITY: ClassVar[Priority] = Priority.INFO
+    mode: str
+    labels: int
+    elements: int
+    seconds: float
+
+    def __str__(self) -> str:
+        size = f"{count(self.labels, 'label')}, {count(self.elements, 'element')}"
+        return f"configuration reloaded, in sync: mode {self.mode}, {size} ({duration(self.seconds)})"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRejected(Event):
+    """A new configuration was refused as a whole; the old one stays in force, in the kernel and here."""
+
+    MESSAGE_ID: ClassVar[str] = "9212a26103484a838d60305adceb09df"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"reload rejected, the labels stay as they were: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationProblem(Event):
+    """One mistake in one file."""
+
+    MESSAGE_ID: ClassVar[str] = "350a57d216b44d0f8c2f6616cfb1bd4e"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    file: str
+    line: int
+    object: str
+    """The key."""
+    problem: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.object, self.problem) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRejected(Event):
+    """The loaded policy refuses a context."""
+
+    MESSAGE_ID: ClassVar[str] = "f9e02572e3c84d88858447be01b48d9d"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    object: str
+    """The context."""
+    origin: str
+    """Where it is written, or empty."""
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return with_hint(f"{self.origin}: {self.error}" if self.origin else self.error, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentChanged(Event):
+    """Something of the machine that labels depend on is not what it was: ephemeral ports, or a cgroup that came or went."""
+
+    MESSAGE_ID: ClassVar[str] = "eb2eff47b35946d1a61fb9cd1db7a32d"
+    PRIORITY: ClassVar[Priority] = Priority.INFO
+    object: str
+    expected: str
+    """What it was."""
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.object}: was {self.expected}, is {self.found}; the labels are made anew for it"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentNotFollowed(Event):
+    """The machine changed and the labels could not be compiled for it; those for what it was stay."""
+
+    MESSAGE_ID: ClassVar[str] = "961a908d093b42b990c0f8d9214677f7"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"this machine changed, and the labels stay as they were: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupAbsent(Event):
+    """The label map names a cgroup that does not exist; nft cannot name it either."""
+
+    MESSAGE_ID: ClassVar[str] = "46a2515b6e39460fa655a91f64d06c63"
+    PRIORITY: ClassVar[Priority] = Priority.INFO
+    object: str
+
+    def __str__(self) -> str:
+        return f"cgroup {self.object} does not exist now: its labels wait for it"

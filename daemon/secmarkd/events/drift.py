@@ -1,0 +1,135 @@
+"""What others changed, who it was, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from secmarkd.events.event import Attributed, Event, Priority
+from secmarkd.events.words import count, duration, with_author
+
+
+@dataclass(frozen=True, slots=True)
+class DriftDetected(Attributed, Event):
+    """One thing in the kernel is not as configured."""
+
+    MESSAGE_ID: ClassVar[str] = "f475b72de6f4478c8782a3837c769ec2"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    thing: str
+    change: str
+    object: str
+    expected: str
+    found: str
+    action: str
+    """`created`, `repaired`, `replaced`, `reported`, `contested` or `failed`."""
+
+    def __str__(self) -> str:
+        parts = [f"drift: {self.thing} {self.change}: {self.object}"]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.found:
+            parts.append(f"found {self.found}")
+        return with_author("; ".join(parts), self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFlood(Attributed, Event):
+    """Many things at once are not as configured: told once, with a sample."""
+
+    MESSAGE_ID: ClassVar[str] = "a3f646e896ad48da9183c249dc3e3b3e"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+    kinds: str
+    sample: str
+    action: str
+
+    def __str__(self) -> str:
+        return with_author(
+            f"drift: {count(self.count, 'thing')} differ: {self.kinds}; such as {self.sample}", self.by
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DriftHeldBack(Attributed, Event):
+    """Drift keeps coming faster than it is worth reading: this is the sum of what was not told one by one."""
+
+    MESSAGE_ID: ClassVar[str] = "247b7889351c443aaa5073d99ff1014f"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+    passes: int
+    seconds: float
+    sample: str
+
+    def __str__(self) -> str:
+        said = (
+            f"drift: and {self.count} more in {count(self.passes, 'pass', 'passes')} within {duration(self.seconds)}"
+        )
+        return with_author(f"{said}, the last: {self.sample}", self.by)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRepaired(Event):
+    """What differed was put right, read back and found equal."""
+
+    MESSAGE_ID: ClassVar[str] = "931f6bb253624be28988d50e914e5ed7"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    count: int
+    action: str
+    seconds: float
+
+    def __str__(self) -> str:
+        how = {
+            "repaired": "single changes",
+            "replaced": "the table replaced in one transaction",
+            "created": "the table made anew",
+        }.get(self.action, self.action)
+        return f"repaired: {count(self.count, 'difference')}, by {how}, read back and verified ({duration(self.seconds)})"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftGone(Event):
+    """What was reported as differing is as configured again, and it was not this service that changed it."""
+
+    MESSAGE_ID: ClassVar[str] = "fa0792e455924eb3a481a42b31f730c6"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    count: int
+
+    def __str__(self) -> str:
+        return (
+            f"in sync again: {count(self.count, 'difference')} reported before went away without this service's doing"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FightDetected(Attributed, Event):
+    """Someone changes the labels again as soon as they are repaired."""
+
+    MESSAGE_ID: ClassVar[str] = "245e1f78ad5044ce8d7985a41bda324f"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+    seconds: float
+    longest_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"fight: {self.by or 'another program'} keeps changing the labels, which were repaired "
+            f"{count(self.count, 'time')} in {duration(self.seconds)}; from now on repairs wait longer and longer, "
+            f"up to {duration(self.longest_seconds)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FightEnded(Attributed, Event):
+    """Whoever kept changing the labels has left them alone for a while."""
+
+    MESSAGE_ID: ClassVar[str] = "2807fa319e9e44d8afc580e8874b21d1"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    count: int
+    seconds: float
+    quiet_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"fight over, in sync: {self.by or 'the other program'} has left the labels alone for "
+            f"{duration(self.quiet_seconds)}, after {count(self.count, 'repair')} in {duration(self.seconds)}"
+        )

@@ -1,0 +1,90 @@
+"""What the service could not do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from secmarkd.events.event import Event, Priority
+from secmarkd.events.words import count, duration, with_hint
+
+
+@dataclass(frozen=True, slots=True)
+class RepairFailed(Event):
+    """Something differs and could not be put right."""
+
+    MESSAGE_ID: ClassVar[str] = "259ef0d970a849e6afb53941c2dd3734"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    count: int
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"repair of {count(self.count, 'difference')} failed: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFailed(Event):
+    """The kernel's labels could not be read: whether they are as configured is not known."""
+
+    MESSAGE_ID: ClassVar[str] = "46f54a17051f476784aca217d8fc8255"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"cannot verify the labels: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCrashed(Event):
+    """A helper process of the service crashed, hung or answered nonsense. The service itself goes on."""
+
+    MESSAGE_ID: ClassVar[str] = "24295fb614374b22a9533bcf2221fd14"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"a helper process failed: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded(Event):
+    """The labels cannot be kept as configured for now; what is in the kernel stays, and the service tries again."""
+
+    MESSAGE_ID: ClassVar[str] = "0e73660f869746deb918f16300b416d8"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    retry_seconds: float
+    longest_seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"degraded: the labels in the kernel stay as they are; next try in {duration(self.retry_seconds)}, "
+            f"then less and less often, at least every {duration(self.longest_seconds)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Event):
+    """After trouble: read, put right where needed, and verified."""
+
+    MESSAGE_ID: ClassVar[str] = "105e98449cac44fcae2fc96fa99ee5f5"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    attempts: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"recovered after {duration(self.seconds)} and {count(self.attempts, 'attempt')}: in sync again"
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost(Event):
+    """The journal was away for so long that there was no room for more events to wait for it. Stands where they would."""
+
+    MESSAGE_ID: ClassVar[str] = "965f20caeae44ee7a895fad19a064db9"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+
+    def __str__(self) -> str:
+        return f"{count(self.count, 'event')} could not be written here: the journal did not take them"
