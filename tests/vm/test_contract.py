@@ -21,10 +21,11 @@ def pytest_in(vm: Machine, arguments: str, environment: str = "") -> int:
 
 
 @pytest.mark.slow
-def test_libnftables_keeps_the_contract_with_secmark_objects(vm: Machine) -> None:
-    chosen = "TestLibNft and not whatever_others_did and not comes_and_goes and not worker"
+@pytest.mark.parametrize("part", ["what_others_do", "not what_others_do"])
+def test_libnftables_keeps_the_contract_with_secmark_objects(vm: Machine, part: str) -> None:
+    chosen = f"TestLibNft and {part} and not whatever_others_did and not comes_and_goes and not worker"
     arguments = f"tests/contract -k '{chosen}'"
-    assert pytest_in(vm, arguments, "SECMARKD_CONTRACT_SECMARK=1") > 20
+    assert pytest_in(vm, arguments, "SECMARKD_CONTRACT_SECMARK=1") >= 20
 
 
 @pytest.mark.slow
