@@ -123,11 +123,10 @@ def _segments(boxes: Sequence[Box], dimension: int) -> Iterator[tuple[int, int, 
 
 
 def _winners(boxes: Sequence[Box]) -> _Winners:
+    """By what the rules say, never by the order in which they come."""
     best = max(boxes, key=lambda box: (box.strength, box.rule.origin))
-    for box in boxes:
-        if box.rule.context != best.rule.context and box.strength == best.strength:
-            return (best.rule, box.rule)
-    return (best.rule,)
+    equal = [box.rule for box in boxes if box.strength == best.strength and box.rule.context != best.rule.context]
+    return (best.rule, max(equal, key=lambda rule: rule.origin)) if equal else (best.rule,)
 
 
 def _same_labels(
