@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
-from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NETLINK_NETFILTER, NFPROTO_INET, SUBSYSTEM, string_attribute
+from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NFPROTO_INET, SUBSYSTEM, open_link, string_attribute
 from secmarkd.kernel.nft import LibNft
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.transaction import DeleteElements
@@ -40,7 +40,7 @@ def rig(netns: Namespace) -> Iterator[KernelRig]:
 
 def add_their_rule(rig: KernelRig) -> None:
     """As the newer nft does it; the calling thread is in the namespace."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as link:
+    with open_link() as link:
         link.send(bytes.fromhex(BATCH.read_text()))
 
 
@@ -53,7 +53,7 @@ def delete_their_table() -> None:
 
     subsystem, delete_table = SUBSYSTEM >> 8, SUBSYSTEM | 2
     begin, end = message(0x10, 0, subsystem), message(0x11, 0, subsystem)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as link:
+    with open_link() as link:
         link.send(begin + message(delete_table, NFPROTO_INET, body=string_attribute(1, "theirs")) + end)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 
-from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NETLINK_NETFILTER, NFT_MSG_NEWGEN, aligned, attributes
+from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NFT_MSG_NEWGEN, aligned, attributes, open_link
 from tests.support.namespace import Namespace
 
 _GROUP = 7  # NFNLGRP_NFTABLES
@@ -22,7 +22,7 @@ class TableEvents:
 
     def __init__(self, namespace: Namespace) -> None:
         with namespace.enter():
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+            self._socket = open_link()
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
         self._socket.bind((0, 0))  # first, for it leaves all groups
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _GROUP)

@@ -16,7 +16,6 @@ from secmarkd.kernel.netlink_gen import (
     ATTRIBUTE,
     FAMILY,
     HEADER,
-    NETLINK_NETFILTER,
     NFPROTO_INET,
     NFT_MSG_DELSETELEM,
     NFT_MSG_NEWSETELEM,
@@ -24,6 +23,7 @@ from secmarkd.kernel.netlink_gen import (
     NFTA_SET_ELEM_LIST_SET,
     NFTA_SET_ELEM_LIST_TABLE,
     SUBSYSTEM,
+    open_link,
     string_attribute,
 )
 from secmarkd.ruleset.hints import ElementChange
@@ -55,8 +55,7 @@ class NetlinkBatch:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         """`link` takes the place of a netlink socket."""
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self._socket = link or socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        self._socket = link or open_link()
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 

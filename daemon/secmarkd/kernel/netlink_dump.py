@@ -15,7 +15,6 @@ from collections.abc import Callable
 from secmarkd.kernel.netlink_gen import (
     FAMILY,
     HEADER,
-    NETLINK_NETFILTER,
     NFPROTO_INET,
     NFT_MSG_GETSETELEM,
     NFTA_SET_ELEM_LIST_ELEMENTS,
@@ -23,6 +22,7 @@ from secmarkd.kernel.netlink_gen import (
     SUBSYSTEM,
     aligned,
     attributes,
+    open_link,
     string_attribute,
 )
 from secmarkd.ruleset.raw_structure import lasting_object, lasting_set
@@ -52,8 +52,7 @@ class NetlinkDump:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         """`link` takes the place of a netlink socket."""
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self._socket = link or socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        self._socket = link or open_link()
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 

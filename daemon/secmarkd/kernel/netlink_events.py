@@ -25,7 +25,6 @@ from collections.abc import Iterator
 from secmarkd.kernel.netlink_gen import (
     FAMILY,
     HEADER,
-    NETLINK_NETFILTER,
     NFPROTO_INET,
     NFT_MSG_DELSETELEM,
     NFT_MSG_NEWGEN,
@@ -36,6 +35,7 @@ from secmarkd.kernel.netlink_gen import (
     SUBSYSTEM,
     aligned,
     attributes,
+    open_link,
 )
 from secmarkd.ports import Committed, News, Touched
 from secmarkd.ruleset.hints import MOST, ElementChange
@@ -96,7 +96,7 @@ class NetlinkEvents:
 
 
 def _listen(*, only_commits: bool, receive_buffer: int | None) -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    link = open_link()
     try:
         link.setblocking(False)
         if receive_buffer is not None:

@@ -18,7 +18,7 @@ HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 FAMILY = struct.Struct("=BBH")  # struct nfgenmsg; its last field is big-endian and 0 here
 ATTRIBUTE = struct.Struct("=HH")
 
-NETLINK_NETFILTER = 12
+_NETLINK_NETFILTER = 12
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
 NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
@@ -41,7 +41,7 @@ class Netlink:
     """A socket to nf_tables of the network namespace in which it was opened. Errors are OSError with the kernel's errno."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+        self._socket = open_link()
         self._socket.settimeout(_PATIENCE)
         self._sequence = 0
 
@@ -97,6 +97,11 @@ class Netlink:
             if kind != SUBSYSTEM | answer:
                 raise OSError(errno.EPROTO, f"nf_tables answered with message {kind:#x}")
             return dict(attributes(body[FAMILY.size :]))
+
+
+def open_link() -> socket.socket:
+    """A socket to netfilter's subsystems; not bound. OSError where the kernel has none."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
 
 
 def string_attribute(kind: int, text: str) -> bytes:
