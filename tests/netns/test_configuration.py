@@ -12,9 +12,9 @@ from secmarkd.config.reading import MAX_BYTES
 from secmarkd.service.exits import Exit
 from tests.bench.maps import port_tuples, write_ports
 from tests.support.capability import has_selinux, require
-from tests.support.real_service import RealService
+from tests.support.real_service import RealService, unit_capabilities
 
-UNIT_CAPABILITIES = ("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
+UNIT_CAPABILITIES = unit_capabilities()
 """As the unit leaves them: this root may not read what its mode forbids."""
 MEMORY = 320 << 20
 """Bytes of data for each process of a service with 100,000 elements."""

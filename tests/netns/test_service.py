@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from secmarkd.kernel.processes import counts_as_kernel
 from secmarkd.service.exits import Exit
 from tests.support.capability import require
 from tests.support.namespace import Namespace
-from tests.support.real_service import PATIENCE, RealService
+from tests.support.real_service import PATIENCE, RealService, unit_capabilities
 
 
 def test_start_drift_repair_and_stop(service: RealService) -> None:
@@ -121,24 +123,21 @@ def living_writer(namespace: Namespace, command: str) -> Iterator[int]:
 DELETE = "delete element inet secmarkd server_port { tcp . 80 }"
 
 
-def test_a_living_author_is_described(service: RealService) -> None:
+NET_ADMIN_ALONE = ("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "program"),
+    [(unit_capabilities(), r"/usr/s?bin/nft, "), (NET_ADMIN_ALONE, "")],
+    ids=["as the unit runs it", "without CAP_SYS_PTRACE all but the program"],
+)
+def test_a_living_author_is_described(service: RealService, prefix: tuple[str, ...], program: str) -> None:
     require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
-    service.start()
+    service.start(*prefix)
     service.await_told("READY=1")
     with living_writer(service.namespace, DELETE) as pid:
         said = service.await_line("notice: repaired")
-    assert re.search(rf"drift: element missing: .*; by nft \(process {pid}, /usr/s?bin/nft, user root", said)
-
-
-def test_with_the_capability_that_the_unit_leaves_the_author_is_described_but_for_its_program(
-    service: RealService,
-) -> None:
-    require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
-    service.start("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
-    service.await_told("READY=1")
-    with living_writer(service.namespace, DELETE) as pid:
-        said = service.await_line("notice: repaired")
-    assert re.search(rf"; by nft \(process {pid}, user root", said)
+    assert re.search(rf"drift: element missing: .*; by nft \(process {pid}, {program}user root", said)
 
 
 def test_inside_another_pid_namespace_nobody_is_blamed_by_number(service: RealService) -> None:
@@ -290,5 +289,5 @@ def test_the_watchdog_is_fed(service: RealService) -> None:
 
 
 def test_the_capability_that_the_unit_leaves_is_enough(service: RealService) -> None:
-    unit = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin"]
+    unit = unit_capabilities()
     assert service.ctl("apply", prefix=unit).stdout.startswith("created: ")

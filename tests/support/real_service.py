@@ -20,6 +20,16 @@ PATIENCE = 20.0
 """Seconds for something that takes milliseconds."""
 
 
+def unit_capabilities() -> tuple[str, ...]:
+    """A command's beginning that runs it with no more capabilities than the unit gives."""
+    unit = (REPOSITORY / "systemd/secmarkd.service").read_text()
+    _, _, listed = next(line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")).partition(
+        "="
+    )
+    chosen = ",".join(["-all", *(f"+{each.removeprefix('CAP_').lower()}" for each in listed.split())])
+    return "setpriv", f"--bounding-set={chosen}", f"--inh-caps={chosen}"
+
+
 class RealService:
     """`secmarkd` in a namespace, with a service manager that listens and a stderr that can be read."""
 

@@ -117,6 +117,18 @@ class TestDrift:
         assert "tcp . 22 :" in vm.run(LIST).out
         assert "last drift less than two minutes ago" in shown(vm, "StatusText")
 
+    def test_names_the_program_its_unit_and_its_user(self, vm: Machine) -> None:
+        """A program with more capabilities than the service has, which shows its executable to few."""
+        journal = ServiceJournal(vm)
+        meddler = "(echo 'delete element inet secmarkd server_port { tcp . 22 }'; sleep 600) | nft -i"
+        vm.run(f'systemd-run --quiet --unit=meddler bash -c "{meddler}"')
+        journal.wait(events.DriftRepaired)
+        (drift,) = journal.entries(events.DriftDetected)
+        assert drift["SECMARKD_BY_COMM"] == "nft"
+        assert drift["SECMARKD_BY_EXE"] == "/usr/sbin/nft"
+        assert drift["SECMARKD_BY_UNIT"] == "meddler.service"
+        assert drift["SECMARKD_BY_UID"] == "0"
+
     def test_is_explained_by_the_catalogue(self, vm: Machine) -> None:
         journal = ServiceJournal(vm)
         vm.run("nft add rule inet secmarkd input accept")
