@@ -153,7 +153,7 @@ def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ..
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """What became of transactions, up to a conflict."""
+    """What became of transactions, up to one that did not fit, or of which nobody knows whether it was done."""
 
     replaced: bool = False
     """Whether one of them wrote the whole table."""
@@ -165,14 +165,15 @@ class _Applied:
 
 
 def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
-    """Commit in order, up to a conflict. What is too large for the kernel and need not happen at once is done in parts."""
+    """Commit in order, each upon the one before. What is too large for the kernel and need not happen at once is done in
+    parts."""
     applied, waiting = _Applied(), list(transactions)
     while waiting:
         transaction = waiting.pop(0)
         try:
             applied = replace(applied, written=applied.written | _commit(nft, transaction))
         except WorkerFailed as lost:
-            applied = replace(applied, lost=lost)
+            return replace(applied, lost=lost, replaced=applied.replaced or _rewrites(transaction))
         except Conflict as conflict:
             return replace(applied, conflict=conflict)
         except TooLarge:
@@ -180,9 +181,13 @@ def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
             if not parts:
                 raise
             waiting[:0] = parts
-        if any(isinstance(command, Replace | Rebuild) for command in transaction):
-            applied = replace(applied, replaced=True)
+        applied = replace(applied, replaced=applied.replaced or _rewrites(transaction))
     return applied
+
+
+def _rewrites(transaction: Transaction) -> bool:
+    """Whether it writes the whole table."""
+    return any(isinstance(command, Replace | Rebuild) for command in transaction)
 
 
 def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:

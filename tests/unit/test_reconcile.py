@@ -189,6 +189,25 @@ def test_commit_that_never_happened_is_not_called_success() -> None:
     assert isinstance(outcome.error, WorkerFailed)
 
 
+def test_nothing_is_built_upon_a_commit_that_may_not_have_happened() -> None:
+    old = ports_table(3)
+    desired = replace(old, objects=tuple(replace(each, context=f"{each.context}:c1") for each in old.objects))
+    nft = FakeNft(old)
+    assert len(plan(desired, old, staged=True)) > 1
+    nft.fail_next("commit", WorkerFailed("died", operation="commit"))
+    outcome = reconcile(nft, desired, staged=True)
+    assert (outcome.action, type(outcome.error)) == (Action.FAILED, WorkerFailed)
+    assert nft.commits == []
+    assert nft.table == old
+    nft.lose_next_answer()
+    outcome = reconcile(nft, desired, staged=True)
+    assert (outcome.action, type(outcome.error)) == (Action.FAILED, WorkerFailed)
+    assert len(nft.commits) == 1
+    assert reconcile(nft, desired, staged=True).in_sync
+    assert len(nft.commits) == 2
+    assert nft.table == desired
+
+
 def test_a_crash_is_no_success_of_another_who_commits_meanwhile() -> None:
     class Crashing(FakeNft):
         def commit(self, transaction: Transaction) -> None:

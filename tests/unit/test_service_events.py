@@ -333,6 +333,31 @@ def test_a_change_during_the_pass_leads_to_another_pass() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
+def test_what_is_dropped_of_our_own_doing_is_no_matter_for_the_next_change() -> None:
+    rig = Rig().started()
+    rig.nft.change(lambda table: replace(table, chains=()))
+    rig.nft.interlopers.append(rig.events.blur)
+    rig.hear()
+    assert rig.nft.table == DESIRED
+    rig.run(200)
+    rig.drop_element()
+    rig.hear()
+    assert rig.nft.hasty == 1
+
+
+def test_what_is_dropped_of_a_commit_that_no_pass_has_seen_is_a_matter_for_the_next_change() -> None:
+    nft = FakeNft(DESIRED)
+    events = FakeChanges(nft)
+    watch = Watch(events, FakeWriters())
+    watch.begin()
+    read_at = nft.number
+    nft.change(emptied)
+    events.blur()
+    watch.concluded(Outcome(Action.NONE, generation=read_at), nft)
+    nft.change(lambda table: DESIRED)
+    assert watch.begin() is None
+
+
 def test_a_process_that_calls_itself_by_our_name_is_not_taken_for_us() -> None:
     rig = Rig().started()
     rig.nft.change(emptied, (300, "secmarkd-nft"))
@@ -347,7 +372,7 @@ def test_nor_is_it_while_a_pass_ends() -> None:
     watch.begin()
     read_at = nft.number
     nft.change(emptied, (300, "secmarkd-nft"))
-    assert watch.concluded(Outcome(Action.NONE, generation=read_at)).text == ""
+    assert watch.concluded(Outcome(Action.NONE, generation=read_at), nft).text == ""
     assert watch.pending
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, Field, key_width
 from secmarkd.ruleset.rebuild import rebuildable
-from secmarkd.ruleset.stages import hangs_elsewhere, stages
+from secmarkd.ruleset.stages import elements_move, hangs_elsewhere, stages
 from secmarkd.ruleset.table import Map, Table
 from secmarkd.ruleset.transaction import (
     AddElements,
@@ -48,7 +48,7 @@ def plan(
     if desired == live:
         return ()
     small = _single_changes(desired, live)
-    if small is not None:
+    if small is not None and not (staged and elements_move(live, desired)):
         return (small,)
     if not rebuildable(live, desired):
         return ((Replace(desired),),)

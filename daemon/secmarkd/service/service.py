@@ -188,7 +188,7 @@ class Service:
         wanted: Loaded | None = None
         try:
             wanted = self._load()
-            outcome = self._write(wanted.table)
+            outcome = self._write(wanted.table, staged=True)
         except SecmarkdError as error:
             self._reject(error, began, wanted)
         else:
@@ -274,9 +274,11 @@ class Service:
             require_selinux(self._world.selinux)
         return loaded
 
-    def _write(self, table: Table, *, waiting_for: tuple[type[KernelError], ...] = ()) -> Outcome:
+    def _write(
+        self, table: Table, *, staged: bool = False, waiting_for: tuple[type[KernelError], ...] = ()
+    ) -> Outcome:
         """A pass for a table that is newly wanted. Raises what no later try would change, but for `waiting_for`."""
-        outcome = self._pass(table, OnDrift.REPAIR, staged=True)
+        outcome = self._pass(table, OnDrift.REPAIR, staged=staged)
         if isinstance(outcome.error, REFUSALS) and not isinstance(outcome.error, waiting_for):
             raise outcome.error
         self._owed = not outcome.in_sync
@@ -294,7 +296,7 @@ class Service:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
             outcome = Outcome(Action.FAILED, error=missing)
         self._pass_seconds = self._world.clock.monotonic() - began
-        self._blame = self._watch.concluded(outcome)
+        self._blame = self._watch.concluded(outcome, self._world.nft)
         self._left = outcome.remaining
         return outcome
 

@@ -81,7 +81,7 @@ class Watch:
             return None
         return Hints(self._heard, tuple(changes))
 
-    def concluded(self, outcome: Outcome) -> Blame:
+    def concluded(self, outcome: Outcome, nft: Nft) -> Blame:
         """A pass has ended; those who may have caused what it found."""
         seen = outcome.generation
         self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
@@ -95,6 +95,8 @@ class Watch:
 
         news = self._events.take()
         self._note(news, seen)
+        if any(each.generation is None for each in self._told) and _is_at(nft, seen):
+            self._told.clear()  # events were dropped, but none of a commit that the pass has not seen
         if self._touched:
             for each in news.committed:
                 if not made_by_us(each):
@@ -129,6 +131,14 @@ class Watch:
         for _, writer in suspects:
             blame = blame.with_writer(writer)
         return blame.limited(self._uncounted)
+
+
+def _is_at(nft: Nft, generation: int | None) -> bool:
+    """Whether the ruleset is still that one."""
+    try:
+        return nft.generation() == generation
+    except KernelError:
+        return False
 
 
 def _may_be_newer(each: Touched, generation: int) -> bool:
