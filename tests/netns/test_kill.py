@@ -184,9 +184,9 @@ def test_during_a_reload(scene: Scene) -> None:
         assert scene.start() == 0
 
 
-@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_between_the_stages_of_a_reload(scene: Scene, stage: int) -> None:
-    """Where maps are made anew the new rules are reached in three transactions; each of them labels every packet."""
+    """Where maps are made anew the new rules are reached in five transactions; each of them labels every packet."""
     scene.service.configure(HERE)
     scene.start(f"after commit {stage}")
     old = scene.nft.read()

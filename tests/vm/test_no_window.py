@@ -30,6 +30,8 @@ def ranges(start: int) -> str:
 
 def ends(vm: Machine, *, again: bool = False) -> Talker:
     """A confined client in the middle of an endless conversation with a confined server, or of one `again` and again."""
+    if again:  # room for all of them, which conntrack remembers for two minutes
+        vm.run("sysctl --quiet net.netfilter.nf_conntrack_max=262144")
     server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
     server.listen(80)
     server.echo()

@@ -1,16 +1,25 @@
-"""The tables to pass through on the way from one to another, so that a packet in the middle of the rules is never let down.
+"""The tables to pass through on the way from one to another, so that no packet is let down by a commit.
 
-A transaction is atomic, but a packet is not: one that has begun with the old rules may look up a map or enter a chain after
-the commit. It then meets the new content of what stays, and nothing in what the commit deleted; and a base chain that the
-commit hooked was not there when it passed. (Seen under SELinux: a port went from a hash map to an interval map, and a
-packet in thousands of connections was in neither.) So what the old rules use stays as it was for one transaction more:
+A transaction is atomic, but what packets meet is not, in two ways:
 
-    1. base chains enter the new rules in chains, maps and objects of other names (`next_…`); the old ones are still there
-    2. those of the right names, which no packet uses any more, are made anew, and the base chains enter them
-    3. those of other names go
+- A packet that has begun with the old rules may look up a map or enter a chain after the commit. It then meets the new
+  content of what stays, nothing in what the commit deleted, and no base chain that the commit hooked.
+- New rules are in force from the moment when nf_tables_commit moves the generation's cursor, but what is new in an interval
+  map can be found only when its copy is put in place (nft_set_commit_update), after all else of the transaction:
+  milliseconds later where there are many elements. In older kernels what goes from such a map goes at the first of the two
+  moments, so that what takes its place is not there yet. (Seen under SELinux on 6.12: a port that was moved to a new
+  interval map along with the rules got the default label for a moment, at nearly every reload.)
 
-and likewise a base chain of another priority. Between two transactions lies far more time than a packet takes. A map that
-only gains elements is not copied: the old rules then find more, and nothing less.
+So interval maps are filled before rules look them up, and what rules use stays as it was for one transaction more:
+
+    1. new chains, maps and objects are made under other names (`next_…`); nothing uses them yet
+    2. base chains enter those
+    3. chains, maps and objects of the right names, which no packet uses any more, are made anew
+    4. base chains enter these
+    5. those of other names go
+
+and likewise a base chain of another priority. Between two transactions lies far more time than a packet takes. A hash map
+that only gains elements is not copied: the old rules then find more, and nothing less.
 """
 
 from __future__ import annotations
@@ -31,50 +40,43 @@ _Part = TypeVar("_Part", Map, Chain)
 
 
 def stages(live: Table, desired: Table) -> tuple[Table, ...]:
-    """The tables to become, one after another; the last one is `desired`, and the only one where that is as good, or where
-    `live` was left on such a way by a service that was killed."""
-    old_maps, old_bases = {each.name: each for each in live.maps}, {each.name: each.base for each in live.chains}
+    """The tables to become, one after another; the last one is `desired`. It is the only one where that is as good, where
+    `live` was left on such a way by a service that was killed, and where someone has written into it what cannot be
+    written again."""
+    old_maps = {each.name: each for each in live.maps}
     old_objects = {(each.name, each.kind): each for each in live.objects}
     objects = {each.name for each in desired.objects if old_objects.get((each.name, each.kind), each) != each}
     maps = {each.name for each in desired.maps if _is_renewed(each, old_maps.get(each.name), objects)}
-    if live.chains != desired.chains or elements_move(live, desired):
-        maps |= _losing(live, desired)
-    names = [*(each.name for each in live.maps), *(each.name for each in live.chains)]
-    on_the_way = any(each.startswith(PREFIX) for each in names)
-    if on_the_way or (live.chains == desired.chains and not objects and not maps):
+    as_good = live.chains == desired.chains and not objects and not maps and not elements_move(live, desired)
+    if as_good or _is_on_the_way(live) or _is_strange(live):
         return (desired,)
+    maps |= {change.name for change in _changed(live, desired) if change.loses or change.shifts}
     entered = {each.name for each in desired.chains if each.base is None}
     rename = _Rename(objects, maps, entered)
     next_objects = [replace(each, name=PREFIX + each.name) for each in desired.objects if each.name in objects]
     next_maps = [rename.map(each) for each in desired.maps if each.name in maps]
     next_chains = [rename.chain(each) for each in desired.chains if each.name in entered]
-    bases, moved = [rename.chain(each) for each in desired.chains if each.base], set[str]()
-    for each in desired.chains:
-        if _is_moved(each, old_bases):
-            moved.add(each.name)
-            next_chains.append(replace(rename.chain(each), name=PREFIX + each.name))
-    left_maps, left_chains = _left(live)
-    first = replace(
+    old_bases = {each.name: each.base for each in live.chains}
+    moved = {each.name for each in desired.chains if _is_moved(each, old_bases)}
+    bases = [each for each in desired.chains if each.base]
+    next_bases = [rename.chain(_hanging(each, old_bases) if each.name in moved else each) for each in bases]
+    beside = [replace(rename.chain(each), name=PREFIX + each.name) for each in bases if each.name in moved]
+    filled = replace(
         desired,
         objects=_all_objects(desired.objects, live.objects, next_objects),
-        maps=_union(
-            left_maps,
-            (old_maps.get(each.name, each) if each.name in maps else each for each in desired.maps),
-            next_maps,
-        ),
-        chains=_union(
-            left_chains,
-            (_hanging_as(old_bases[each.name], each) if each.name in moved else each for each in bases),
-            next_chains,
-        ),
+        maps=_union(live.maps, (each for each in desired.maps if each.name not in maps), next_maps),
+        chains=_union(_left(live, desired), next_chains),
     )
-    second = replace(
+    entering = replace(filled, chains=_union(_left(live, desired), next_bases, next_chains, beside))
+    renewed = replace(
         desired,
         objects=_all_objects(desired.objects, next_objects),
         maps=_union(desired.maps, next_maps),
-        chains=_union(desired.chains, next_chains),
+        chains=_union(desired.chains, next_bases, next_chains, beside),
     )
-    return first, second, desired
+    leaving = replace(renewed, chains=_union(desired.chains, next_chains, beside))
+    way = (filled if filled.maps != live.maps else None, entering, renewed if maps else None, leaving, desired)
+    return tuple(each for each in way if each is not None)
 
 
 def _is_renewed(wanted: Map, there: Map | None, objects: AbstractSet[str]) -> bool:
@@ -85,24 +87,34 @@ def _is_renewed(wanted: Map, there: Map | None, objects: AbstractSet[str]) -> bo
 
 
 def elements_move(live: Table, desired: Table) -> bool:
-    """Whether a map loses elements and another one gains some. Put in force at once, a packet that has looked up the one
-    that gains, in vain, would look up the one that has lost already."""
-    gaining = {map_.name for map_, lost, gained in _differing(live, desired) if gained}
-    return any(gaining - {name} for name in _losing(live, desired))
+    """Whether something goes from a map and something comes that may be in its place: in another map, or in an interval
+    map. Put in force at once, a packet would find neither."""
+    changed = tuple(_changed(live, desired))
+    gaining = {each.name for each in changed if each.gains}
+    return any(each.shifts or (each.loses and gaining - {each.name}) for each in changed)
 
 
-def _losing(live: Table, desired: Table) -> set[str]:
-    return {map_.name for map_, lost, gained in _differing(live, desired) if lost}
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """What becomes of the elements of a map that stays."""
+
+    name: str
+    loses: bool
+    """Whether a key goes."""
+    gains: bool
+    """Whether a key comes."""
+    shifts: bool
+    """Whether, in an interval map, an element goes and another one comes, be it of the same key."""
 
 
-def _differing(live: Table, desired: Table) -> Iterator[tuple[Map, bool, bool]]:
-    """Maps of both tables, whether keys go from them, and whether keys come; a key whose object is another does neither."""
+def _changed(live: Table, desired: Table) -> Iterator[_Changed]:
     there = {each.name: each for each in live.maps}
     for each in desired.maps:
         old = there.get(each.name)
         if old is not None and old.elements != each.elements:
-            mine, others = ({key for key, _ in part.items()} for part in unequal_parts(each.elements, old.elements))
-            yield each, bool(others - mine), bool(mine - others)
+            mine, others = (dict(part.items()) for part in unequal_parts(each.elements, old.elements))
+            shifts = each.interval and bool(mine) and bool(others)
+            yield _Changed(each.name, bool(others.keys() - mine.keys()), bool(mine.keys() - others.keys()), shifts)
 
 
 def hangs_elsewhere(live: Table, desired: Table) -> bool:
@@ -119,27 +131,39 @@ def _is_moved(wanted: Chain, bases: Mapping[str, BaseHook | None]) -> bool:
     return (base.hook, base.type) == (wanted.base.hook, wanted.base.type)
 
 
-def _hanging_as(base: BaseHook | None, chain: Chain) -> Chain:
-    """The chain with the priority that `base` has."""
+def _hanging(chain: Chain, bases: Mapping[str, BaseHook | None]) -> Chain:
+    """The base chain with the priority that it has there."""
+    base = bases[chain.name]
     assert base is not None
     assert chain.base is not None
     return replace(chain, base=replace(chain.base, priority=base.priority))
 
 
-def _left(live: Table) -> tuple[list[Map], list[Chain]]:
-    """The chains that the live base chains enter, and the maps that the live rules look up."""
-    said = [statement for chain in live.chains for rule in chain.rules for statement in rule]
-    used = {each.map for each in said if isinstance(each, Lookup)}
-    maps = [each for each in live.maps if each.name in used]
-    chains = [each for each in live.chains if each.base is None]
-    known = {each.name for each in live.maps}
-    if any(_is_strange(statement, known) for each in chains for rule in each.rules for statement in rule):
-        return maps, []  # what someone else has written into them cannot be written again
-    return maps, chains
+def _left(live: Table, desired: Table) -> list[Chain]:
+    """The live chains, but for base chains that hang where none should."""
+    wanted = {each.name: each for each in desired.chains if each.base}
+    bases = {each.name: each.base for each in live.chains}
+    left = []
+    for each in live.chains:
+        there = wanted.get(each.name)
+        if each.base is None:
+            left.append(each)
+        elif there is not None and _is_moved(there, bases):
+            left.append(replace(_hanging(there, bases), rules=each.rules))
+        elif there is not None:
+            left.append(replace(there, rules=each.rules))
+    return left
 
 
-def _is_strange(statement: Statement, maps: AbstractSet[str]) -> bool:
-    return isinstance(statement, Foreign) or (isinstance(statement, Lookup) and statement.map not in maps)
+def _is_on_the_way(live: Table) -> bool:
+    names = [*(each.name for each in live.maps), *(each.name for each in live.chains)]
+    return any(each.startswith(PREFIX) for each in names)
+
+
+def _is_strange(live: Table) -> bool:
+    maps = {each.name for each in live.maps}
+    said = (statement for chain in live.chains for rule in chain.rules for statement in rule)
+    return any(isinstance(each, Foreign) or (isinstance(each, Lookup) and each.map not in maps) for each in said)
 
 
 @dataclass(frozen=True, slots=True)
