@@ -126,6 +126,19 @@ class ChangeEvents(Protocol):
         """Stop listening."""
 
 
+class SelinuxEvents(Protocol):
+    """The kernel's word that SELinux is not as it was, from the moment when this was opened."""
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when something has changed, or is about to."""
+
+    def take(self) -> None:
+        """Forget what was told. Never waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
 @dataclass(frozen=True, slots=True)
 class SelinuxState:
     """What selinuxfs says of the running kernel."""

@@ -10,6 +10,7 @@ from secmarkd.errors import ContextRejected
 from secmarkd.events import ContextsKnown, ContextsUnknown, EnforcementChanged, LabelRejected, Priority
 from secmarkd.model.labels import Settings
 from secmarkd.service.exits import Exit
+from secmarkd.service.service import POLICY_SETTLES
 from secmarkd.service.status import State
 from tests.support.service_rig import HTTP, Mode, Rig, configuration
 
@@ -37,6 +38,31 @@ def test_a_type_that_a_policy_load_drops_is_told_with_its_label_and_nothing_is_r
         "1 label, 2 elements; last drift never"
     )
     assert (rig.nft.table, len(rig.nft.commits)) == (before, commits)
+
+
+def test_the_kernels_word_of_a_policy_brings_the_look_forward_and_a_storm_of_them_is_one() -> None:
+    rig = Rig().started()
+    rig.selinux.load(unknown={str(HTTP)})
+    wakes = rig.wakes
+    for _ in range(50):
+        rig.service.policy_changed()
+    assert rig.journal.take() == []
+    rig.run(POLICY_SETTLES)
+    assert rig.service.status.state is State.DEGRADED
+    assert rig.wakes == wakes + 1
+    assert rig.service.due() > rig.clock.now + 1
+
+
+def test_it_does_not_bring_a_repair_forward_that_has_to_wait() -> None:
+    rig = Rig().started()
+    for _ in range(200):
+        rig.retarget()
+        rig.hear()
+        rig.run(0.1)
+    due = rig.service.due()
+    assert due > rig.clock.now + POLICY_SETTLES
+    rig.service.policy_changed()
+    assert rig.service.due() == due
 
 
 def test_it_is_told_once_and_stays_degraded_until_a_policy_knows_it_again() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from secmarkd.cli.boundary import EXIT_CODES, guarded
 from secmarkd.cli.tools import Tools, version
+from secmarkd.ports import SelinuxEvents
 from secmarkd.service.environment import ports_in_use, read_environment
 from secmarkd.service.exits import Exit
 from secmarkd.service.journal import open_journal
@@ -60,6 +61,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     _acquire(lock, tools)
     nft = tools.open_nft(at_once=True)
     events = tools.open_events()
+    selinux_events = tools.open_selinux_events()
     try:
         world = World(
             nft=nft,
@@ -82,13 +84,22 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         loop.on_signal((signal.SIGUSR1,), service.ask_verify)
         loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
         loop.watch(events.fileno(), service.changed)
+        if selinux_events:
+            loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
         nft.close()
         loop.close()
         events.close()
+        if selinux_events:
+            selinux_events.close()
         lock.release()
+
+
+def _policy_changed(selinux_events: SelinuxEvents, service: Service) -> None:
+    selinux_events.take()
+    service.policy_changed()
 
 
 def _acquire(lock: Lock, tools: Tools) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from secmarkd import __version__
-from secmarkd.ports import ChangeEvents, Clock, Nft, Selinux, Writers
+from secmarkd.ports import ChangeEvents, Clock, Nft, Selinux, SelinuxEvents, Writers
 
 
 class RealClock:
@@ -51,6 +51,16 @@ def open_selinux() -> Selinux:
     return SelinuxFs()
 
 
+def open_selinux_events() -> SelinuxEvents | None:
+    """Its events, from now on; None where the kernel has none, so that only the periodic verification looks."""
+    from secmarkd.kernel.selinux_events import SelinuxEvents
+
+    try:
+        return SelinuxEvents()
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the service and the verbs reach the world with."""
@@ -64,6 +74,7 @@ class Tools:
     err: TextIO = field(default_factory=lambda: sys.stderr)
     open_events: Callable[[], ChangeEvents] = open_events
     open_writers: Callable[[], Writers] = open_writers
+    open_selinux_events: Callable[[], SelinuxEvents | None] = open_selinux_events
 
 
 def version(program: str) -> str:

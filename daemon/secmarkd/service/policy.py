@@ -19,7 +19,8 @@ SAMPLES = 5
 
 
 class PolicyWatch:
-    """Looks whenever the labels are verified; that costs one small read where no policy was loaded since."""
+    """Looks whenever the labels are verified, which the kernel's events of SELinux bring forward; that costs one small read
+    where no policy was loaded since."""
 
     def __init__(self, selinux: Selinux, journal: Journal, clock: Clock, origin_of: Callable[[str], str]) -> None:
         """`origin_of` says where a context is written in the configuration."""

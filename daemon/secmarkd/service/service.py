@@ -51,6 +51,9 @@ from secmarkd.service.world import World, remove, require_selinux
 START_ATTEMPTS = 5
 """Failed first passes (1 + 2 + 4 + 8 s) before the service leaves it to the service manager to try again."""
 
+POLICY_SETTLES = 0.1
+"""Seconds from the kernel's word of a change of SELinux to its being readable, which takes microseconds, and to the end of
+several in a row."""
 
 LARGE = 10_000
 """Elements from which a pass leaves megabytes behind."""
@@ -107,6 +110,12 @@ class Service:
         """Someone has committed a transaction, perhaps this service. Costs microseconds where it is not about our table."""
         if self._watch.notice():
             self._hasten()
+
+    def policy_changed(self) -> None:
+        """The kernel has told of SELinux; it writes down a moment later what has become of it."""
+        if self.status.state is not State.STARTING and not self.status.attempt:
+            settled = self._world.clock.monotonic() + POLICY_SETTLES
+            self._pass_due = min(self._pass_due, max(self._fight.earliest(), settled))
 
     def ask_stop(self) -> None:
         """End, after whatever is being done."""
