@@ -34,7 +34,7 @@ class Action(StrEnum):
     REPAIRED = "repaired"
     """Single elements and objects were put right, by one transaction."""
     REPLACED = "replaced"
-    """The whole table was replaced by one transaction."""
+    """Rules, and the maps that had to be made anew, were written anew: by one transaction, or in stages."""
     REPORTED = "reported"
     """Something differs and was left as it is, as the settings ask."""
     CONTESTED = "contested"

@@ -19,6 +19,7 @@ ID = "0123456789ab" + "c" * 52
 @pytest.mark.parametrize(
     ("cgroup", "unit"),
     [
+        ("0::/system.slice/nftables.service (deleted)\n", "nftables.service"),
         ("0::/system.slice/cron.service\n", "cron.service"),
         ("0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope"),
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", "x.service"),

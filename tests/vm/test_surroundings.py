@@ -56,6 +56,7 @@ def vm(serving: Machine) -> Machine:
 
 class TestOtherFirewall:
     def test_the_distributions_ruleset_service_flushes_and_the_labels_come_back(self, vm: Machine) -> None:
+        units = set()
         for command in ("start", "reload", "restart", "stop"):
             journal = ServiceJournal(vm)
             vm.run(f"systemctl {command} nftables")
@@ -63,8 +64,9 @@ class TestOtherFirewall:
             entries = journal.entries(events.DriftDetected)
             assert {each["SECMARKD_THING"] for each in entries} == {"table"}
             assert {each["SECMARKD_BY_COMM"] for each in entries} == {"nft"}
-            assert {each["SECMARKD_BY_UNIT"] for each in entries} == {"nftables.service"}
+            units |= {each.get("SECMARKD_BY_UNIT", "") for each in entries}
             assert "tcp . 22 :" in vm.run(LIST).out
+        assert units - {""} == {"nftables.service"}, "nft may be gone before anyone looks, but not four times"
         assert shown(vm, "NRestarts") == "0"
 
 

@@ -49,10 +49,9 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
         out.json({"in_sync": not drifts, "differences": [_plain(each) for each in drifts]})
     elif drifts:
         _print_drifts(drifts, out)
-        whole = any(
-            isinstance(each, Replace | Rebuild) for transaction in plan_of(loaded.table, live) for each in transaction
-        )
-        how = "the table made anew in one transaction" if whole else "single changes in one transaction"
+        transactions = plan_of(loaded.table, live, staged=True)
+        whole = any(isinstance(each, Replace | Rebuild) for transaction in transactions for each in transaction)
+        how = f"{'the table made anew' if whole else 'single changes'} in {count(len(transactions), 'transaction')}"
         out.line()
         out.line(f"{count(total(drifts), 'difference')}; would be put right by {how} (`secmarkctl apply`)")
     else:
@@ -66,7 +65,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     with _alone(arguments, "systemctl reload secmarkd"):
         loaded = _load(arguments, tools)
         with closing(tools.open_nft()) as nft:
-            outcome = reconcile(nft, loaded.table, in_use=ports_in_use)
+            outcome = reconcile(nft, loaded.table, in_use=ports_in_use, staged=True)
     if outcome.error is not None:
         raise outcome.error
     number = count(total(outcome.drifts), "difference")

@@ -80,7 +80,7 @@ class DriftRepaired(Event):
     def __str__(self) -> str:
         how = {
             "repaired": "single changes",
-            "replaced": "the table replaced in one transaction",
+            "replaced": "the table replaced",
             "created": "the table made anew",
         }.get(self.action, self.action)
         return f"repaired: {count(self.count, 'difference')}, by {how}, read back and verified ({duration(self.seconds)})"

@@ -52,6 +52,8 @@ class Processes:
             os.close(folder)
 
     def _described(self, comm: str, thread: int, folder: int) -> Writer:
+        # First what goes first: a process that ends gives up its memory, is a zombie for a while, and is gone.
+        exe, command, cgroup = _exe(folder), _command(_read(folder, "cmdline")), _read(folder, "cgroup")
         status = dict(line.split(":", 1) for line in _read(folder, "status").decode(errors="replace").splitlines())
         uid = _number(status.get("Uid", "").split()[1:2])
         loginuid = _number([_read(folder, "loginuid").decode()])
@@ -60,9 +62,9 @@ class Processes:
         return Writer(
             comm,
             _number([status.get("Tgid", "")]) or thread,
-            exe=_exe(folder),
-            command=_command(_read(folder, "cmdline")),
-            unit=unit_of(os.fsdecode(_read(folder, "cgroup"))),
+            exe=exe,
+            command=command,
+            unit=unit_of(os.fsdecode(cgroup)),
             uid=uid,
             user=self._name(uid),
             loginuid=loginuid,
@@ -92,10 +94,13 @@ def counts_as_kernel(proc: Path) -> bool:
 def unit_of(cgroups: str) -> str:
     """The unit or container in the text of /proc/PID/cgroup; empty for a process that is in neither.
 
-    Of cgroup v2 the line `0::/PATH`, of v1 the hierarchy that systemd keeps.
+    Of cgroup v2 the line `0::/PATH`, of v1 the hierarchy that systemd keeps. A zombie's cgroup may be gone, which the
+    kernel then adds to the path (proc_cgroup_show).
     """
     paths = [
-        line.split(":", 2)[2] for line in cgroups.splitlines() if line.startswith("0::") or ":name=systemd:" in line
+        line.split(":", 2)[2].removesuffix(" (deleted)")
+        for line in cgroups.splitlines()
+        if line.startswith("0::") or ":name=systemd:" in line
     ]
     parts = [part for path in paths for part in path.split("/") if part]
     for part in reversed(parts):
