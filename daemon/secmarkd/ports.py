@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,8 +110,10 @@ class Writer:
 class Writers(Protocol):
     """Where to learn who a committing thread is."""
 
-    def identify(self, committed: Committed) -> Writer:
-        """Who it is, looked up at once: most such processes end within milliseconds. Never raises."""
+    def glimpse(self, committed: Committed) -> Callable[[], Writer]:
+        """Who it is. Read at once, for most such processes end within a millisecond; understood when it is asked for, after
+        the repair. Neither ever raises.
+        """
 
 
 class ChangeEvents(Protocol):

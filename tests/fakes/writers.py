@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from secmarkd.ports import Committed, Writer
 
 
@@ -12,7 +14,7 @@ class FakeWriters:
         self.known: dict[str, Writer] = {}
         self.asked: list[Committed] = []
 
-    def identify(self, committed: Committed) -> Writer:
+    def glimpse(self, committed: Committed) -> Callable[[], Writer]:
         """As ports.Writers."""
         self.asked.append(committed)
-        return self.known.get(committed.comm, Writer(committed.comm, committed.thread))
+        return lambda: self.known.get(committed.comm, Writer(committed.comm, committed.thread))

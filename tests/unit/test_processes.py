@@ -59,7 +59,7 @@ class Proc:
         (place / "exe").symlink_to("/usr/sbin/nft")
 
     def identify(self, thread: int, comm: str) -> Writer:
-        return Processes(self.folder, self.users).identify(Committed(5, thread, comm))
+        return Processes(self.folder, self.users).glimpse(Committed(5, thread, comm))()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_this_very_thread_is_found_in_the_real_procfs() -> None:
 
     def look() -> None:
         comm = Path("/proc/thread-self/comm").read_text().strip()
-        found.append(Processes().identify(Committed(1, threading.get_native_id(), comm)))
+        found.append(Processes().glimpse(Committed(1, threading.get_native_id(), comm))())
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from secmarkd.ports import Committed, Writer
@@ -17,6 +18,8 @@ INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 """PROC_PID_INIT_INO of linux/proc_ns.h, since 3.8; PID_NS_INIT_INO in the uapi's linux/nsfs.h."""
 NOBODY = 4294967295
 """A login uid that was never set: (uid_t) -1."""
+_FILES = ("cmdline", "comm", "cgroup", "status", "loginuid")
+"""What is read of a process, below /proc/PID."""
 _COMMAND_CHARACTERS = 120
 _BYTES = 4096
 _CONTAINER = re.compile(r"(?:(?P<engine>[a-z][a-z-]*)[-:])?(?P<id>[0-9a-f]{64})(?:\.scope)?")
@@ -34,37 +37,39 @@ class Processes:
         self._users = users
         self._named = counts_as_kernel(proc)
 
-    def identify(self, committed: Committed) -> Writer:
+    def glimpse(self, committed: Committed) -> Callable[[], Writer]:
         """See ports.Writers."""
-        comm = _printable(committed.comm)
-        if not self._named or committed.thread == 0:
-            return Writer(comm)
+        thread = committed.thread if self._named and committed.thread else None
+        nobody = Writer(_printable(committed.comm), thread)
+        if thread is None:
+            return lambda: nobody
         try:
             # The open directory stays this process's: what is read below it is never a successor's with the same number.
-            folder = os.open(self._proc / str(committed.thread), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(f"{self._proc}/{thread}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
-            return Writer(comm, committed.thread)
+            return lambda: nobody
         try:
-            if os.fsdecode(_read(folder, "comm")).rstrip("\n") != committed.comm:
-                return Writer(comm, committed.thread)
-            return self._described(comm, committed.thread, folder)
+            # First what goes first: a process that ends gives up its memory, is a zombie for a while, and is gone.
+            exe, files = _exe(folder), {name: _read(folder, name) for name in _FILES}
         finally:
             os.close(folder)
+        if files["comm"].rstrip(b"\n") != os.fsencode(committed.comm):
+            return lambda: nobody
+        return partial(self._described, nobody.comm, thread, exe, files)
 
-    def _described(self, comm: str, thread: int, folder: int) -> Writer:
-        # First what goes first: a process that ends gives up its memory, is a zombie for a while, and is gone.
-        exe, command, cgroup = _exe(folder), _command(_read(folder, "cmdline")), _read(folder, "cgroup")
-        status = dict(line.split(":", 1) for line in _read(folder, "status").decode(errors="replace").splitlines())
+    def _described(self, comm: str, thread: int, exe: str, files: Mapping[str, bytes]) -> Writer:
+        """What the files say."""
+        status = dict(line.split(":", 1) for line in files["status"].decode(errors="replace").splitlines())
         uid = _number(status.get("Uid", "").split()[1:2])
-        loginuid = _number([_read(folder, "loginuid").decode()])
+        loginuid = _number([files["loginuid"].decode()])
         if loginuid == NOBODY:
             loginuid = None
         return Writer(
             comm,
             _number([status.get("Tgid", "")]) or thread,
             exe=exe,
-            command=command,
-            unit=unit_of(os.fsdecode(cgroup)),
+            command=_command(files["cmdline"]),
+            unit=unit_of(os.fsdecode(files["cgroup"])),
             uid=uid,
             user=self._name(uid),
             loginuid=loginuid,

@@ -8,6 +8,8 @@ not trust the kernel's events to be complete. Everything else is a reason to ver
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from secmarkd.errors import KernelError
 from secmarkd.kernel.nft_requests import PROCESS_NAME
 from secmarkd.ports import ChangeEvents, Committed, News, Nft, Touched, Writer, Writers
@@ -37,7 +39,7 @@ class Watch:
         """Whether the last pass found the table equal to the desired one."""
         self._heard: int | None = None
         """The last transaction that was told of."""
-        self._suspects: list[tuple[int, Writer]] = []
+        self._suspects: list[tuple[int, Callable[[], Writer]]] = []
         self._uncounted = 0
 
     @property
@@ -95,12 +97,13 @@ class Watch:
 
         news = self._events.take()
         self._note(news, seen)
-        if any(each.generation is None for each in self._told) and _is_at(nft, seen):
-            self._told.clear()  # events were dropped, but none of a commit that the pass has not seen
         if self._touched:
             for each in news.committed:
                 if not made_by_us(each):
                     self._suspect(each)
+            if _is_at(nft, seen):  # all that was told, or dropped, was of commits that the pass has seen
+                self._touched = False
+                self._told.clear()
         if seen is None:
             return self._blame(self._suspects)
         blame = self._blame([each for each in self._suspects if not newer(each[0], seen)])
@@ -120,16 +123,16 @@ class Watch:
 
     def _suspect(self, committed: Committed) -> None:
         if len(self._suspects) < MOST_SUSPECTS:
-            self._suspects.append((committed.generation, self._writers.identify(committed)))
+            self._suspects.append((committed.generation, self._writers.glimpse(committed)))
         else:
             self._uncounted += 1
             # The last one stands for all that come after it: what is newer than a pass stays a reason for another.
             self._suspects[-1] = (committed.generation, self._suspects[-1][1])
 
-    def _blame(self, suspects: list[tuple[int, Writer]]) -> Blame:
+    def _blame(self, suspects: list[tuple[int, Callable[[], Writer]]]) -> Blame:
         blame = NOBODY
         for _, writer in suspects:
-            blame = blame.with_writer(writer)
+            blame = blame.with_writer(writer())
         return blame.limited(self._uncounted)
 
 
