@@ -358,6 +358,16 @@ def test_what_is_dropped_of_a_commit_that_no_pass_has_seen_is_a_matter_for_the_n
     assert watch.begin() is None
 
 
+def test_after_a_repair_a_commit_of_another_table_is_again_no_matter() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.hear()
+    reads = rig.nft.reads
+    rig.nft.change_elsewhere()
+    rig.hear()
+    assert rig.nft.reads == reads
+
+
 def test_a_process_that_calls_itself_by_our_name_is_not_taken_for_us() -> None:
     rig = Rig().started()
     rig.nft.change(emptied, (300, "secmarkd-nft"))
