@@ -365,6 +365,7 @@ def test_after_a_repair_a_commit_of_another_table_is_again_no_matter() -> None:
     reads = rig.nft.reads
     rig.nft.change_elsewhere()
     rig.hear()
+    rig.run(10)
     assert rig.nft.reads == reads
 
 
