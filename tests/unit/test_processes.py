@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from secmarkd.kernel.processes import Processes, counts_as_kernel, unit_of
 from secmarkd.ports import Committed, Writer
 from secmarkd.service.blame import NOBODY, Blame, describe
 from tests.support.capability import require
 
+HIDDEN = dict.fromkeys((0x0D, 0x0B, 0x09, 0x1C, 0x85, 0x2028), "?")
 ID = "0123456789ab" + "c" * 52
 
 
@@ -22,7 +26,8 @@ ID = "0123456789ab" + "c" * 52
         ("0::/system.slice/nftables.service (deleted)\n", "nftables.service"),
         ("0::/system.slice/cron.service\n", "cron.service"),
         ("0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope"),
-        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", "x.service"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", "user@1000.service/x.service"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "user@1000.service"),
         ("3:cpu:/a.service\n1:name=systemd:/system.slice/ssh.service\n0::/\n", "ssh.service"),
         (f"0::/system.slice/docker-{ID}.scope\n", "container docker-0123456789ab"),
         (f"0::/machine.slice/libpod-{ID}.scope/container\n", "container libpod-0123456789ab"),
@@ -53,9 +58,9 @@ class Proc:
     def add(self, thread: int, comm: str, **files: str) -> None:
         place = self.folder / str(thread)
         place.mkdir()
-        (place / "comm").write_text(comm + "\n")
+        (place / "comm").write_bytes(comm.encode() + b"\n")
         for name, text in files.items():
-            (place / name).write_text(text)
+            (place / name).write_bytes(text.encode())
         (place / "exe").symlink_to("/usr/sbin/nft")
 
     def identify(self, thread: int, comm: str) -> Writer:
@@ -106,6 +111,39 @@ def test_in_another_pid_namespace_nobody_is_named(tmp_path: Path) -> None:
 def test_names_that_others_chose_stay_on_one_line(proc: Proc) -> None:
     proc.add(18, "a", cmdline="a\0evil\nwarning: \x1b[31m\0")
     assert proc.identify(18, "a").command == "a evil?warning: ?[31m"
+
+
+def test_no_name_of_a_process_makes_its_status_unreadable(proc: Proc) -> None:
+    name = "a\rUid:\t7\x0b\x1c\x85\u2028b"
+    proc.add(
+        18,
+        name,
+        status=f"Name:\t{name}\nTgid:\t17\nUid:\t1000\t0\t0\t0\nCut in the mid",
+        cgroup="0::\n:\n0::/a\r.scope\n",
+    )
+    assert proc.identify(18, name) == Writer(
+        name.translate(HIDDEN), 17, "/usr/sbin/nft", unit="a?.scope", uid=0, user="root"
+    )
+
+
+@given(st.binary(max_size=200), st.binary(max_size=60), st.binary(max_size=30))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_that_procfs_says_is_too_odd(proc: Proc, status: bytes, cgroup: bytes, number: bytes) -> None:
+    shutil.rmtree(proc.folder / "18", ignore_errors=True)
+    proc.add(18, "nft")
+    for name, content in (("status", status), ("cgroup", cgroup), ("loginuid", number), ("cmdline", status)):
+        (proc.folder / "18" / name).write_bytes(content)
+    assert describe(proc.identify(18, "nft")).isprintable()
+
+
+def test_a_name_cannot_pass_for_a_part_of_the_sentence() -> None:
+    forged = Writer("nft", 17, exe="/tmp/nft, user root, cron.service) and (x", uid=1000, user="bob")
+    assert describe(forged) == 'nft (process 17, "/tmp/nft, user root, cron.service) and (x", user bob)'
+    assert describe(Writer('a "b', 5)) == '"a \\"b" (process 5)'
+    assert describe(Writer("nft", 5, exe="/usr/sbin/nft (deleted)")) == "nft (process 5, /usr/sbin/nft (deleted))"
+    both = NOBODY.with_writer(Writer("a,b", 1)).with_writer(Writer("c", 2))
+    assert both.fields()["by_comm"] == '"a,b",c'
+    assert NOBODY.with_writer(Writer("a,b", 1)).fields()["by_comm"] == "a,b"
 
 
 def test_long_command_lines_are_cut(proc: Proc) -> None:

@@ -22,8 +22,11 @@ _FILES = ("cmdline", "comm", "cgroup", "status", "loginuid")
 """What is read of a process, below /proc/PID."""
 _COMMAND_CHARACTERS = 120
 _BYTES = 4096
+_DIGITS = 20
+"""More than the kernel's numbers have."""
 _CONTAINER = re.compile(r"(?:(?P<engine>[a-z][a-z-]*)[-:])?(?P<id>[0-9a-f]{64})(?:\.scope)?")
 """docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, and the bare ID below /docker or /kubepods."""
+_USER_MANAGER = re.compile(r"user@\d+\.service")
 _LXC = re.compile(r"lxc\.payload\.(?P<name>.+)")
 
 
@@ -59,9 +62,9 @@ class Processes:
 
     def _described(self, comm: str, thread: int, exe: str, files: Mapping[str, bytes]) -> Writer:
         """What the files say."""
-        status = dict(line.split(":", 1) for line in files["status"].decode(errors="replace").splitlines())
+        status = _fields(files["status"])
         uid = _number(status.get("Uid", "").split()[1:2])
-        loginuid = _number([files["loginuid"].decode()])
+        loginuid = _number([files["loginuid"].decode(errors="replace")])
         if loginuid == NOBODY:
             loginuid = None
         return Writer(
@@ -78,7 +81,7 @@ class Processes:
 
     def _name(self, uid: int | None) -> str:
         try:
-            for line in self._users.read_text(errors="replace").splitlines():
+            for line in self._users.read_text(errors="replace").split("\n"):
                 name, _, number, *_ = (*line.split(":"), "", "", "")
                 if number == str(uid):
                     return _printable(name)
@@ -97,14 +100,15 @@ def counts_as_kernel(proc: Path) -> bool:
 
 
 def unit_of(cgroups: str) -> str:
-    """The unit or container in the text of /proc/PID/cgroup; empty for a process that is in neither.
+    """The unit or container in the text of /proc/PID/cgroup; empty for a process that is in neither. A unit of a user's own
+    manager, which may be named like one of the system's, is told apart by that manager: `user@1000.service/x.service`.
 
     Of cgroup v2 the line `0::/PATH`, of v1 the hierarchy that systemd keeps. A zombie's cgroup may be gone, which the
     kernel then adds to the path (proc_cgroup_show).
     """
     paths = [
-        line.split(":", 2)[2].removesuffix(" (deleted)")
-        for line in cgroups.splitlines()
+        line.split(":", 2)[-1].removesuffix(" (deleted)")
+        for line in cgroups.split("\n")
         if line.startswith("0::") or ":name=systemd:" in line
     ]
     parts = [part for path in paths for part in path.split("/") if part]
@@ -114,7 +118,8 @@ def unit_of(cgroups: str) -> str:
         if found := _LXC.fullmatch(part):
             return f"container lxc-{_printable(found['name'])}"
     units = [part for part in parts if part.endswith((".service", ".scope")) and part != "init.scope"]
-    return _printable(units[-1]) if units else ""
+    managers = [part for part in units[:-1] if _USER_MANAGER.fullmatch(part)]
+    return _printable("/".join((*managers[:1], units[-1]))) if units else ""
 
 
 def _read(folder: int, name: str) -> bytes:
@@ -136,6 +141,12 @@ def _exe(folder: int) -> str:
         return ""
 
 
+def _fields(status: bytes) -> dict[str, str]:
+    """Of /proc/PID/status. The name in it is whatever the process chose; of all that ends a line in Python's eyes, the
+    kernel escapes the newline alone."""
+    return dict(line.split(":", 1) for line in status.decode(errors="replace").split("\n") if ":" in line)
+
+
 def _command(cmdline: bytes) -> str:
     words = _printable(" ".join(os.fsdecode(cmdline).rstrip("\0").split("\0")))
     return words if len(words) <= _COMMAND_CHARACTERS else words[: _COMMAND_CHARACTERS - 1] + "…"
@@ -147,4 +158,4 @@ def _printable(text: str) -> str:
 
 
 def _number(texts: Iterable[str]) -> int | None:
-    return next((int(each) for text in texts if (each := text.strip()).isdecimal()), None)
+    return next((int(each) for text in texts if (each := text.strip()).isdecimal() and len(each) < _DIGITS), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -9,6 +11,8 @@ from secmarkd.ports import Writer
 
 MOST = 5
 """Writers that are named for one change."""
+_PLAIN = re.compile(r"(?:container )?[\w./+@:\\-]+(?: \(deleted\))?")
+"""Names that cannot be taken for a part of the sentence around them: those of programs and units are free text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Blame:
         return f"one of {', '.join(named[:-1])} and {named[-1]}"
 
     def fields(self) -> dict[str, str]:
-        """The `by…` fields of events.Attributed; values of several writers with commas between."""
+        """The `by…` fields of events.Attributed; several values with commas between, those that have one in quotes."""
         return {
             "by": self.text,
             "by_pid": self._values(lambda each: each.pid),
@@ -60,8 +64,9 @@ class Blame:
         }
 
     def _values(self, value_of: Callable[[Writer], object]) -> str:
-        values = (value_of(writer) for writer, _ in self.writers)
-        return ",".join(dict.fromkeys(str(value) for value in values if value not in (None, "")))
+        found = (value_of(writer) for writer, _ in self.writers)
+        values = dict.fromkeys(str(value) for value in found if value not in (None, ""))
+        return ",".join(_quoted(each) if "," in each and len(values) > 1 else each for each in values)
 
 
 NOBODY = Blame()
@@ -69,7 +74,7 @@ NOBODY = Blame()
 
 def describe(writer: Writer, processes: int = 1) -> str:
     """One writer, in words."""
-    return f"{writer.comm or 'a nameless thread'} ({', '.join(_details(writer, processes))})"
+    return f"{_named(writer.comm) or 'a nameless thread'} ({', '.join(_details(writer, processes))})"
 
 
 def _details(writer: Writer, processes: int) -> Iterable[str]:
@@ -80,10 +85,18 @@ def _details(writer: Writer, processes: int) -> Iterable[str]:
     else:
         yield f"process {writer.pid}"
     if writer.exe:
-        yield writer.exe
+        yield _named(writer.exe)
     if writer.uid is not None:
         yield f"user {writer.user or writer.uid}"
     if writer.loginuid is not None and writer.loginuid != writer.uid:
         yield f"logged in as {writer.login or writer.loginuid}"
     if writer.unit:
-        yield writer.unit
+        yield _named(writer.unit)
+
+
+def _named(name: str) -> str:
+    return name if not name or _PLAIN.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
