@@ -8,6 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def one_line(text: str) -> str:
+    """What others chose freely, made safe for one line: `\\n` for a newline, `\\udce9` for a byte E9 that is no UTF-8."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 class SecmarkdError(Exception):
     """Anything that secmarkd itself reports. `str(error)` is one sentence; `hint` says what would mend it, or is empty."""
 
@@ -30,6 +35,10 @@ class Problem:
     key: str
     """Dotted, as in `labels.http.tcp[0]`; empty where the file as a whole is meant."""
     message: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "key", "message"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

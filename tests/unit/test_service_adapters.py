@@ -34,6 +34,14 @@ def test_assignments_arrive_in_one_datagram(tmp_path: Path, abstract: bool) -> N
         assert manager.recv(100) == b"RELOADING=1\nMONOTONIC_USEC=5"
 
 
+def test_no_text_of_others_becomes_an_assignment_or_is_too_odd_to_send(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        Manager(address).notify(STATUS="rejected: caf\udce9.toml\nSTOPPING=1")
+        assert manager.recv(100) == rb"STATUS=rejected: caf\udce9.toml\nSTOPPING=1"
+
+
 def test_no_manager_and_a_manager_that_is_gone_are_no_errors(tmp_path: Path) -> None:
     Manager.of({}).notify(READY="1")
     Manager(str(tmp_path / "nobody")).notify(READY="1")

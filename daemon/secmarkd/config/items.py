@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 
 from secmarkd.model.address import Prefix, parse_prefix
 from secmarkd.model.context import Context, is_identifier, parse_context
-from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
+from secmarkd.model.protocols import AMBIGUOUS, WITH_PORTS, WITHOUT_PORTS
+from secmarkd.model.quoting import MAX_LENGTH, is_quotable
 
 MAX_PORT = 65535
 MAX_PROTOCOL = 255
@@ -138,6 +139,9 @@ def protocol_item(value: object) -> int:
     number = known.get(value.lower())
     if number is None and re.fullmatch("[0-9]+", value):
         raise ValueError(f"{shown(value)} is a number in quotes; write {int(value)}")
+    if value.lower() in AMBIGUOUS:
+        linux, iana = AMBIGUOUS[value.lower()]
+        raise ValueError(f"{shown(value)} is {linux} to Linux and {iana} in /etc/protocols; write the number")
     if number is None:
         near = suggestion(value.lower(), known) or "; write its number (see /etc/protocols)"
         raise ValueError(f"{shown(value)} is no protocol known by name{near}")
@@ -151,7 +155,15 @@ def prefix_item(value: object) -> Prefix:
     if "%" in value:
         plain, zone = value.split("%", 1)
         raise ValueError(f'{shown(value)} has a zone; write "{plain}", and beside it interface = ["{zone}"]')
-    return parse_prefix(value)
+    return _not_mapped(parse_prefix(value))
+
+
+def _not_mapped(prefix: Prefix) -> Prefix:
+    """Packets of an IPv4 connection have IPv4 addresses, whatever the program sees that holds its socket."""
+    if prefix.family == 6 and prefix.length >= 96 and prefix.low >> 32 == 0xFFFF:
+        plain = Prefix(4, prefix.low & 0xFFFFFFFF, prefix.length - 96)
+        raise ValueError(f'no packet has the address {shown(str(prefix))}; write IPv4 as "{plain}"')
+    return prefix
 
 
 def interface_item(value: object) -> str:
@@ -198,8 +210,10 @@ def cgroup_item(value: object) -> str:
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise ValueError(f'{shown(value)} has an empty, "." or ".." part; write the plain path below /sys/fs/cgroup')
-    if '"' in path or not path.isprintable():
-        raise ValueError(f"{shown(value)} has a quote or a control character, which nft cannot write")
+    if not is_quotable(path):
+        raise ValueError(
+            f"{shown(value)} cannot be written in nft: at most {MAX_LENGTH} characters, no quotes, and only ASCII"
+        )
     if len(parts) > MAX_CGROUP_LEVEL:
         raise ValueError(f"the path has {len(parts)} levels; the kernel compares at most {MAX_CGROUP_LEVEL}")
     return path

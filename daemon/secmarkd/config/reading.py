@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -13,7 +14,7 @@ from functools import cached_property
 
 from secmarkd.config.folders import Found
 from secmarkd.config.toml_positions import Path, Positions
-from secmarkd.errors import Problem
+from secmarkd.errors import Problem, one_line
 from secmarkd.model.labels import Layer
 
 MAX_BYTES = 64 << 20
@@ -25,6 +26,7 @@ PAUSE = 0.02
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_LONG_NUMBER = re.compile(r"[0-9_]{4300}")
 _CLEARER = {
     "Cannot overwrite a value": "this key was given before; keep one of the two",
     "Cannot declare": "this table was written before; put all of its keys under one header",
@@ -40,7 +42,7 @@ class Document:
     """One file of the configuration: its path, who wrote it, and what TOML makes of it."""
 
     def __init__(self, found: Found, text: str, data: dict[str, object]) -> None:
-        self.path = found.path
+        self.path = one_line(found.path)
         self.layer: Layer = found.layer
         self.height = found.height
         self.data = data
@@ -72,7 +74,7 @@ def dotted(path: Path) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            name = step if _BARE_KEY.fullmatch(step) else f'"{step}"'
+            name = step if _BARE_KEY.fullmatch(step) else json.dumps(step, ensure_ascii=False)
             text += f".{name}" if text else name
     return text
 
@@ -132,6 +134,10 @@ def read_document(found: Found) -> Document | Problem:
         return _syntax_problem(found.path, text, str(error))
     except RecursionError:
         return Problem(found.path, 0, "", "lists or tables are nested too deeply")
+    except ValueError as error:  # Python's, not tomllib's: int() takes no more digits (sys.get_int_max_str_digits)
+        number = _LONG_NUMBER.search(text)
+        line = text.count("\n", 0, number.start()) + 1 if number else 0
+        return Problem(found.path, line, "", "a number has thousands of digits" if number else str(error))
 
 
 def _syntax_problem(path: str, text: str, wrong: str) -> Problem:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from secmarkd.model.precedence import cgroup_level
+from secmarkd.model.quoting import is_quotable
 from secmarkd.ruleset.element_text import element_lines, interface_text, key_lines, render_packed
 from secmarkd.ruleset.rebuild import steps
 from secmarkd.ruleset.table import (
@@ -52,8 +53,6 @@ from secmarkd.ruleset.transaction import (
 _HERE = f"{FAMILY} {NAME}"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}\Z")
 _CONTEXT = re.compile(r"[A-Za-z0-9_.,:-]{1,255}\Z")
-_QUOTABLE = re.compile(r"[ !#-~]{1,255}\Z")
-"""nft's strings have no escapes: everything printable but the quotation mark, which would end them."""
 _WORD = re.compile(r"[a-z]+\Z")
 _NAMES = (Key.IIFNAME, Key.OIFNAME, Key.CGROUP)
 _ADDRESSES = (Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR)
@@ -288,7 +287,7 @@ def _check_value(key: Key, value: Value | Span) -> None:
             interface_text(value)
             return
         case str() if key is Key.CGROUP:
-            good = _QUOTABLE.match(value) is not None
+            good = is_quotable(value)
         case str() if key in _ADDRESSES:
             good = _ADDRESS.match(value) is not None
         case str():

@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import Mapping
 
+from secmarkd.errors import one_line
+
 
 class Manager:
     """Implements ports.Notifier. Without NOTIFY_SOCKET it does nothing; a manager that is away is no error."""
@@ -19,10 +21,13 @@ class Manager:
         return cls(environment.get("NOTIFY_SOCKET", ""))
 
     def notify(self, **assignments: str) -> None:
-        """All assignments in one datagram: RELOADING=1 and its MONOTONIC_USEC must arrive together (systemd 253)."""
+        """All assignments in one datagram: RELOADING=1 and its MONOTONIC_USEC must arrive together (systemd 253).
+
+        A value stays on its line, whatever is in it: the next line would be another assignment.
+        """
         if not self._address or not assignments:
             return
-        message = "\n".join(f"{name}={value}" for name, value in assignments.items()).encode()
+        message = "\n".join(f"{name}={one_line(value)}" for name, value in assignments.items()).encode()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
                 link.setblocking(False)
