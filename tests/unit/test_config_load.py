@@ -53,8 +53,18 @@ def test_a_default_folder_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_named_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone: there is no such folder; --config-dir names one"):
+    with pytest.raises(ConfigError, match=r"gone: there is no such folder; --config-dir names a folder that"):
         load(folders_of([str(tmp_path), str(tmp_path / "gone")]))
+
+
+def test_of_the_folders_that_were_named_one_must_have_a_configuration(tmp_path: Path) -> None:
+    (tmp_path / "10-web.toml").write_text("[labels.http]\ntcp = [80]\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load(folders_of([str(tmp_path), str(tmp_path / "empty")]))
+    assert [problem.message.split(";")[0] for problem in caught.value.problems] == ["holds no configuration"] * 2
+    (tmp_path / "labels.d").mkdir()
+    load(folders_of([str(tmp_path), str(tmp_path / "empty")]))
 
 
 def test_more_rules_than_the_limit_are_refused_with_their_number(tmp_path: Path) -> None:

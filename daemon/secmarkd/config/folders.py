@@ -58,17 +58,21 @@ def folders_of(dirs: Sequence[str]) -> tuple[ConfigFolder, ...]:
 
 
 def missing_folders(folders: Sequence[ConfigFolder]) -> list[Problem]:
-    """A problem for every folder that was named and is not there."""
-    return [
-        Problem(
-            folder.path,
-            0,
-            "",
-            "there is no such folder; --config-dir names one that holds labels.d/ or secmarkd.toml",
-        )
-        for folder in folders
-        if folder.required and not os.path.isdir(folder.path)
-    ]
+    """A problem for every folder that was named and is not there; for each where none of them has any configuration, which
+    would mean no labels."""
+    named = [folder.path for folder in folders if folder.required]
+    nothing_there = not any(_has_configuration(path) for path in named)
+    problems = []
+    for path in named:
+        wrong = "" if os.path.isdir(path) else "there is no such folder"
+        if wrong or nothing_there:
+            rule = f"--config-dir names a folder that holds {LABELS_FOLDER}/ or {SETTINGS_FILE}"
+            problems.append(Problem(path, 0, "", f"{wrong or 'holds no configuration'}; {rule}"))
+    return problems
+
+
+def _has_configuration(path: str) -> bool:
+    return any(os.path.lexists(os.path.join(path, name)) for name in (LABELS_FOLDER, SETTINGS_FILE))
 
 
 def find_settings(folders: Sequence[ConfigFolder]) -> Found | None:

@@ -31,7 +31,8 @@ from secmarkd.config.folders import (
 from secmarkd.config.reading import Document, read_document
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
 from secmarkd.errors import ConfigError, Problem
-from secmarkd.model.labels import LabelMap
+from secmarkd.model.labels import Environment, LabelMap, Mode
+from secmarkd.ruleset.compile import compile_table
 
 
 def load(folders: Sequence[ConfigFolder] = DEFAULT_FOLDERS, *, limit: int = MAX_RULES) -> Configuration:
@@ -62,20 +63,31 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
     settings_document = _read([found] if found else [], problems)
     settings_file = _settings_file(settings_document[0] if settings_document else None, problems)
     defaults = defaults_of(settings_file, settings_document[0] if settings_document else None, problems)
+    contexts_known = not problems
     label_files, unreadable = find_label_files(folders)
     problems += unreadable
     documents = _read(label_files, problems)
     builder = RuleBuilder(completion_of(settings_file), limit)
     labels = _labels(documents, builder, problems)
     problems += builder.problems
+    label_map = LabelMap(rules=tuple(builder.rules), defaults=defaults)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems + (_contradictions(label_map) if contexts_known else []))
     return Configuration(
         settings=settings_of(settings_file),
-        label_map=LabelMap(rules=tuple(builder.rules), defaults=defaults),
+        label_map=label_map,
         files=tuple(document.path for document in (*settings_document, *documents)),
         labels=tuple(sorted(labels, key=lambda label: label.name)),
     )
+
+
+def _contradictions(label_map: LabelMap) -> list[Problem]:
+    """Those between labels that have no mistake by themselves: they need not wait until the others are mended."""
+    try:
+        compile_table(label_map, Mode.REHEARSE, Environment())
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _read(found: Sequence[Found], problems: list[Problem]) -> list[Document]:
