@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,6 +137,31 @@ class SelinuxEvents(Protocol):
 
     def take(self) -> None:
         """Forget what was told. Never waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupNews:
+    """What was told of the followed cgroups. True too where something may have been lost."""
+
+    came: bool
+    """One was made, or one that it is to be in."""
+    went: bool
+
+
+class CgroupEvents(Protocol):
+    """The kernel's word of cgroups that come and go."""
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is news."""
+
+    def follow(self, cgroups: Collection[str]) -> None:
+        """Tell of these from now on, paths below /sys/fs/cgroup, and of no others."""
+
+    def take(self) -> CgroupNews:
+        """What has happened since the last time. Never waits."""
 
     def close(self) -> None:
         """Stop listening."""

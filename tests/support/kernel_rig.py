@@ -51,7 +51,7 @@ class KernelRig:
         self.notifier = FakeNotifier()
         world = World(
             nft=self.nft, events=self.events, writers=Processes(), loader=FakeLoader(lambda: loaded),
-            selinux=FakeSelinux(), journal=self.journal, notifier=self.notifier, clock=self.clock,
+            selinux=FakeSelinux(), cgroup_events=None, journal=self.journal, notifier=self.notifier, clock=self.clock,
             read_environment=lambda _: Environment(), ports_in_use=frozenset,
             publish=lambda status: None, give_back=lambda: None,
         )  # fmt: skip

@@ -15,7 +15,13 @@ from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, UDP, WITH_PORTS
 from secmarkd.ruleset.compile import compile_table
 
-ENVIRONMENT = Environment(ephemeral=(32768, 60999), cgroups=frozenset({"a.slice", "a.slice/b.service"}))
+
+def existing(*cgroups: str) -> dict[str, int]:
+    """These cgroups, as an Environment has them."""
+    return {name: number for number, name in enumerate(cgroups, 10)}
+
+
+ENVIRONMENT = Environment(ephemeral=(32768, 60999), cgroups=existing("a.slice", "a.slice/b.service"))
 PREFIXES = [parse_prefix(each) for each in (
     "0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/30", "10.0.0.2/31", "10.0.0.1", "10.0.0.2", "192.0.2.0/24",
     "::/0", "fd00::/16", "fd00::/126", "fd00::1", "fd00::2",

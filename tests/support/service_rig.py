@@ -8,6 +8,7 @@ from secmarkd.events import Event
 from secmarkd.model.context import Context, parse_context
 from secmarkd.model.labels import Defaults, Environment, LabelMap, Mode, OnDrift, OnStop, Origin, Role, Rule, Settings
 from secmarkd.model.protocols import TCP
+from secmarkd.ports import CgroupNews
 from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.table import Table
@@ -15,6 +16,7 @@ from secmarkd.service.loading import Loaded
 from secmarkd.service.service import Service
 from secmarkd.service.status import Status
 from secmarkd.service.world import World
+from tests.fakes.cgroups import FakeCgroupEvents
 from tests.fakes.changes import FakeChanges
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
@@ -29,8 +31,15 @@ DEFAULTS = Defaults(
 HTTP = Context("system_u", "object_r", "http_server_packet_t", "s0")
 
 
-def configuration(*ports: int, cgroup: str | None = None, context: Context = HTTP, **settings: object) -> Loaded:
+def configuration(
+    *ports: int,
+    cgroup: str | None = None,
+    context: Context = HTTP,
+    environment: Environment | None = None,
+    **settings: object,
+) -> Loaded:
     """One label `http` for servers at TCP ports."""
+    environment = environment or Environment()
     rules = tuple(
         Rule(
             label="http", context=context, role=Role.SERVER, origin=Origin("50-web.toml", 2, "labels.http.tcp"),
@@ -41,8 +50,8 @@ def configuration(*ports: int, cgroup: str | None = None, context: Context = HTT
     chosen = replace(Settings(), **settings)  # type: ignore[arg-type]
     return Loaded(
         settings=chosen,
-        table=compile_table(LabelMap(rules=rules, defaults=DEFAULTS), chosen.mode, Environment()),
-        environment=Environment(),
+        table=compile_table(LabelMap(rules=rules, defaults=DEFAULTS), chosen.mode, environment),
+        environment=environment,
         label_count=1,
         origins={str(context): "50-web.toml:2: labels.http.tcp"},
         cgroups=frozenset({cgroup} if cgroup else ()),
@@ -65,12 +74,14 @@ class Rig:
         self.configuration: Loaded | Exception = loaded or configuration(80, 443)
         self.loader = FakeLoader(self._load)
         self.environment = Environment()
+        self.cgroup_events = FakeCgroupEvents()
         self.published: list[Status] = []
         self.wakes = 0
         """How often time woke the service in `run`."""
         world = World(
             nft=self.nft, events=self.events, writers=self.writers,
-            loader=self.loader, selinux=self.selinux, journal=self.journal, notifier=self.notifier,
+            loader=self.loader, selinux=self.selinux, cgroup_events=self.cgroup_events,
+            journal=self.journal, notifier=self.notifier,
             clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
             publish=self.published.append, give_back=lambda: None,
         )  # fmt: skip
@@ -101,6 +112,12 @@ class Rig:
     def hear(self) -> None:
         """The kernel's events arrive, and what is due at once is done. Without this they are late."""
         self.service.changed()
+        self.run(0)
+
+    def hear_of_cgroups(self, **news: bool) -> None:
+        """The kernel tells of cgroups, and what is due at once is done."""
+        self.cgroup_events.news = CgroupNews(**{"came": False, "went": False, **news})
+        self.service.cgroups_changed()
         self.run(0)
 
     def reload(self, configuration: Loaded | Exception) -> list[Event]:

@@ -14,6 +14,7 @@ from secmarkd.config.load import load
 from secmarkd.config.schema import SettingsFile
 from secmarkd.model.labels import Environment, LabelMap, Mode, Role
 from secmarkd.ruleset.compile import compile_table
+from tests.support.label_maps import existing
 
 CONFIG = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted((CONFIG / "examples").glob("*.toml"))
@@ -70,7 +71,7 @@ def test_an_example_is_a_configuration_that_compiles(path: Path, tmp_path: Path)
     shutil.copy(path, tmp_path / "labels.d")
     configuration = load(folders_of([str(tmp_path)]))
     assert configuration.label_map.rules
-    cgroups = frozenset(rule.cgroup for rule in configuration.label_map.rules if rule.cgroup)
+    cgroups = existing(*{rule.cgroup for rule in configuration.label_map.rules if rule.cgroup})
     compile_table(configuration.label_map, Mode.LABEL, Environment(cgroups=cgroups))
 
 

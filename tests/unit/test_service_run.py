@@ -17,20 +17,15 @@ from secmarkd.events import (
     DriftDetected,
     DriftGone,
     DriftRepaired,
-    EnvironmentChanged,
-    EnvironmentNotFollowed,
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
-    Priority,
     Recovered,
     Reloaded,
     ReloadRejected,
 )
-from secmarkd.model.labels import Environment
 from secmarkd.ruleset.transaction import Remove
 from secmarkd.service.exits import Exit
-from secmarkd.service.loading import Loaded
 from secmarkd.service.status import State
 from tests.support.service_rig import HTTP, OnDrift, OnStop, Rig, configuration
 
@@ -271,37 +266,6 @@ def test_a_module_that_went_away_does_not_end_the_running_service() -> None:
     assert rig.says.startswith("degraded: ")
     rig.run(1)
     assert rig.service.running
-    assert rig.service.status.state is State.IN_SYNC
-
-
-# --- the machine changes ---
-
-
-def test_other_ephemeral_ports_bring_other_labels_without_a_reload() -> None:
-    rig = Rig().started()
-    followed = configuration(80, 443, 9000)
-    rig.loader.recompiled = lambda loaded, environment: replace(followed, environment=environment)
-    rig.environment = Environment(ephemeral=(1024, 65535))
-    rig.run(300)
-    assert rig.nft.table == followed.table
-    assert rig.loader.loads == 1
-    events = rig.journal.take()
-    assert [type(event) for event in events] == [EnvironmentChanged, LabelsReplaced]
-    assert all(event.PRIORITY >= Priority.NOTICE for event in events)
-    rig.run(600)
-    assert rig.journal.take() == []
-
-
-def test_a_change_of_the_machine_that_contradicts_the_labels_leaves_them() -> None:
-    rig = Rig().started()
-
-    def contradiction(loaded: Loaded, environment: Environment) -> Loaded:
-        raise BAD
-
-    rig.loader.recompiled = contradiction
-    rig.environment = Environment(cgroups=frozenset({"a.slice"}))
-    rig.run(300)
-    assert isinstance(rig.journal.take()[-1], EnvironmentNotFollowed)
     assert rig.service.status.state is State.IN_SYNC
 
 

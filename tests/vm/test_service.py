@@ -165,10 +165,22 @@ class TestCgroup:
         assert len(journal.messages(events.CgroupAbsent)) == 1
         assert "later.scope" not in vm.run(LIST).out
         Talker(vm, "unconfined_t", prefix="systemd-run --quiet --scope --unit=later")
-        systemctl(vm, "kill --kill-whom=main -s USR1")
         journal.wait(events.LabelsReplaced)
         assert "later.scope" in journal.messages(events.EnvironmentChanged)[0]
         assert "later.scope" in vm.run(LIST).out
+        assert journal.messages(events.DriftDetected) == []
+
+    def test_that_a_unit_makes_anew_when_it_restarts_is_followed(self, vm: Machine) -> None:
+        vm.run("systemd-run --quiet --unit=again sleep infinity")
+        label = '[labels.unit]\ntype = "myauth_packet_t"\nrole = "client"\ncgroup = ["system.slice/again.service"]\n'
+        reload(vm, label)
+        before = vm.run("nft list table inet secmarkd").out
+        journal = ServiceJournal(vm)
+        vm.run("systemctl restart again.service")
+        journal.wait(events.LabelsReplaced)
+        assert "another of that name" in journal.messages(events.EnvironmentChanged)[-1]
+        assert vm.run("nft list table inet secmarkd").out == before
+        assert '"system.slice/again.service"' in before
         assert journal.messages(events.DriftDetected) == []
 
 

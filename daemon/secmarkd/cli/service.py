@@ -62,6 +62,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     nft = tools.open_nft(at_once=True)
     events = tools.open_events()
     selinux_events = tools.open_selinux_events()
+    cgroup_events = tools.open_cgroup_events()
     try:
         world = World(
             nft=nft,
@@ -69,6 +70,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             writers=tools.open_writers(),
             loader=ChildLoader(dirs),
             selinux=tools.open_selinux(),
+            cgroup_events=cgroup_events,
             journal=open_journal(os.environ, clock),
             notifier=Manager.of(os.environ),
             clock=clock,
@@ -86,6 +88,8 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         loop.watch(events.fileno(), service.changed)
         if selinux_events:
             loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
+        if cgroup_events:
+            loop.watch(cgroup_events.fileno(), service.cgroups_changed)
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
@@ -94,6 +98,8 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         events.close()
         if selinux_events:
             selinux_events.close()
+        if cgroup_events:
+            cgroup_events.close()
         lock.release()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from secmarkd import __version__
-from secmarkd.ports import ChangeEvents, Clock, Nft, Selinux, SelinuxEvents, Writers
+from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, Nft, Selinux, SelinuxEvents, Writers
 
 
 class RealClock:
@@ -61,6 +61,16 @@ def open_selinux_events() -> SelinuxEvents | None:
         return None
 
 
+def open_cgroup_events() -> CgroupEvents | None:
+    """The cgroups of this machine; None where the kernel gives no more inotify instances."""
+    from secmarkd.kernel.cgroup_events import CgroupEvents
+
+    try:
+        return CgroupEvents()
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the service and the verbs reach the world with."""
@@ -75,6 +85,7 @@ class Tools:
     open_events: Callable[[], ChangeEvents] = open_events
     open_writers: Callable[[], Writers] = open_writers
     open_selinux_events: Callable[[], SelinuxEvents | None] = open_selinux_events
+    open_cgroup_events: Callable[[], CgroupEvents | None] = open_cgroup_events
 
 
 def version(program: str) -> str:

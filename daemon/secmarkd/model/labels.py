@@ -6,7 +6,8 @@ that is what gives every packet exactly one narrowest rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from secmarkd.model.address import Prefix
@@ -131,5 +132,6 @@ class Environment:
 
     ephemeral: tuple[int, int] = (32768, 60999)
     """First and last port that the kernel gives to outgoing connections (net.ipv4.ip_local_port_range)."""
-    cgroups: frozenset[str] = frozenset()
-    """Those of the label map's cgroups that exist now; nft cannot name one that does not."""
+    cgroups: Mapping[str, int] = field(default_factory=dict)
+    """Those of the label map's cgroups that exist now, each with its inode number: nft cannot name one that does not exist,
+    and a rule holds by that number the one that existed then."""

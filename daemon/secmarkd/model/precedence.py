@@ -1,7 +1,9 @@
 """Which of two rules wins: a total preorder that never looks at the order of files or lines.
 
-`kind` orders selectors (cgroup, user, remote, local, interface, ports, protocol: the first difference decides), then
-`narrowness` orders values within one kind (longer prefix, then smaller port range), then the layer.
+`kind` orders by which selectors a rule has (cgroup, user, remote, local, interface, ports, protocol: the first difference
+decides), and between rules with the same ones by the depth of the cgroup and by the interface's name (literal, then
+wildcards by length). `narrowness` orders the other values within one kind (longer prefix, then smaller port range), then
+the layer.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from secmarkd.model.labels import Rule
 LITERAL_INTERFACE = 1000
 """Above every wildcard, whose rank is one more than the characters before its `*` (at most 15, IFNAMSIZ - 1)."""
 
-Kind = tuple[int, int, int, int, int, int, int]
+Kind = tuple[int, int, int, int, int, int, int, int, int]
 Rank = tuple[Kind, tuple[int, int, int], int]
 
 
@@ -28,15 +30,17 @@ def cgroup_level(path: str | None) -> int:
 
 
 def kind(rule: Rule) -> Kind:
-    """The rule's selectors, the most selective first."""
+    """Which selectors the rule has, the most selective first; then those of their values that need a lookup each."""
     return (
-        cgroup_level(rule.cgroup),
+        int(rule.cgroup is not None),
         int(rule.user is not None),
         int(rule.remote is not None),
         int(rule.local is not None),
-        interface_rank(rule.interface),
+        int(rule.interface is not None),
         int(rule.ports is not None),
         int(rule.protocol is not None),
+        cgroup_level(rule.cgroup),
+        interface_rank(rule.interface),
     )
 
 

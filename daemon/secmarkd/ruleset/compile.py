@@ -8,7 +8,7 @@ was seen on real kernels, are in ARCHITECTURE.md ("The ruleset").
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule
@@ -48,22 +48,25 @@ def compile_table(
     """
     kind = ObjectKind.SECMARK if mode is Mode.LABEL else ObjectKind.COUNTER
     namer = Namer(label_map, kind)
-    rules = [rule for rule in label_map.rules if rule.cgroup is None or rule.cgroup in environment.cgroups]
-    largest = largest_expanded_range(rules)
+    largest = largest_expanded_range(label_map.rules)
     clashes: list[tuple[Clash, Group]] = []
     maps: list[Map] = []
     lookups: dict[Role, RoleLookups] = {}
     for role in Role:
-        of_role = groups(rule for rule in rules if rule.role is role)
-        compiled = [_compile_group(group, role, number, largest, namer) for number, group in enumerate(of_role)]
-        lookups[role] = RoleLookups(role, tuple(lookup for each in compiled for lookup in each.lookups))
-        maps += [each_map for each in compiled for each_map in each.maps]
-        for each, group in zip(compiled, of_role, strict=True):
-            clashes += [(clash, group) for clash in each.clashes]
+        guarded: list[GuardedLookup] = []
+        for number, group in enumerate(groups(rule for rule in label_map.rules if rule.role is role)):
+            compiled = _compile_group(group, role, number, largest, namer)
+            # A contradiction is one whether or not the cgroup is there today.
+            clashes += [(clash, group) for clash in compiled.clashes]
+            if group.cgroup is None or group.cgroup in environment.cgroups:
+                guarded += compiled.lookups
+                maps += compiled.maps
+        lookups[role] = RoleLookups(role, tuple(guarded))
     if clashes:
         raise ConfigError(_problems(clashes, label_map, environment))
     _refuse_too_many(maps)
     all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
+    rules = (rule for rule in label_map.rules if rule.cgroup is None or rule.cgroup in environment.cgroups)
     used = {str(rule.context) for rule in rules} | set(namer.default_contexts)
     return Table(
         objects=tuple(sorted(_object(namer, context, kind) for context in used)),
@@ -75,6 +78,8 @@ def compile_table(
 
 def _problems(clashes: list[tuple[Clash, Group]], label_map: LabelMap, environment: Environment) -> list[Problem]:
     """One problem for each pair of places, however many packets it is about."""
+    named = {rule.cgroup: 0 for rule in label_map.rules if rule.cgroup is not None}
+    environment = replace(environment, cgroups=named | dict(environment.cgroups))
     pairs = {
         frozenset((clash.first.origin, clash.second.origin)): (clash, group) for clash, group in reversed(clashes)
     }
@@ -154,9 +159,8 @@ def _compile_group(group: Group, role: Role, number: int, largest: int, namer: N
 def _lookup(
     group: Group, *, map_name: str = "", selectors: tuple[Selector, ...] = (), object_name: str = ""
 ) -> GuardedLookup:
-    return GuardedLookup(
-        group.cgroup, group.pattern, group.rank[1] > 0, group.family, selectors, map_name, object_name
-    )
+    by_user = Selector.USER in group.exact
+    return GuardedLookup(group.cgroup, group.pattern, by_user, group.family, selectors, map_name, object_name)
 
 
 def _split(group: Group, largest: int) -> tuple[list[Box], list[Box]]:

@@ -45,7 +45,6 @@ EXACT = (Selector.PROTOCOL, Selector.INTERFACE, Selector.USER)
 class Group:
     """Rules of one role, one kind, one address family and one set of guards."""
 
-    rank: Kind
     cgroup: str | None
     pattern: str | None
     """A wildcard of interface names. It guards the lookup instead of being part of the key: ranges of names cannot be
@@ -69,11 +68,11 @@ def groups(rules: Iterable[Rule]) -> list[Group]:
         key = (kind(rule), rule.cgroup or "", _pattern(rule) or "", _family(rule))
         sorted_out.setdefault(key, []).append(rule)
     result = []
-    for (rank, cgroup, pattern, family), members in sorted(sorted_out.items(), key=_most_selective_first):
+    for (_, cgroup, pattern, family), members in sorted(sorted_out.items(), key=_most_selective_first):
         first = members[0]
         ranged = tuple(each for each in RANGED if getattr(first, _ATTRIBUTES[each]) is not None)
         exact = tuple(each for each in EXACT if _exact_value(first, each) != "")
-        result.append(Group(rank, cgroup or None, pattern or None, family, ranged, exact, tuple(members)))
+        result.append(Group(cgroup or None, pattern or None, family, ranged, exact, tuple(members)))
     return result
 
 

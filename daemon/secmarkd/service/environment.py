@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from secmarkd.model.labels import Environment
@@ -15,28 +16,43 @@ CGROUPS = Path("/sys/fs/cgroup")
 """Where nft looks for the paths after `socket cgroupv2` (libnftables, SYSFS_CGROUP_PATH)."""
 
 
-def read_environment(named: frozenset[str], proc: Path = PROC, cgroups: Path = CGROUPS) -> Environment:
-    """The environment now; `named` are the cgroups that the label map names."""
-    return Environment(
-        ephemeral=_ephemeral(proc), cgroups=frozenset(each for each in named if os.path.isdir(cgroups / each))
-    )
+def read_environment(named: Collection[str], proc: Path = PROC, cgroups: Path = CGROUPS) -> Environment:
+    """The environment now; `named` are the cgroups that the label map names. OSError where it cannot be read."""
+    found = {each: _inode(cgroups / each) for each in sorted(named)}
+    there = {each: number for each, number in found.items() if number is not None}
+    return Environment(ephemeral=_ephemeral(proc), cgroups=there)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_ino if stat.S_ISDIR(found.st_mode) else None
 
 
 def _ephemeral(proc: Path) -> tuple[int, int]:
     try:
         low, high = (proc / "sys/net/ipv4/ip_local_port_range").read_text().split()
-        return int(low), int(high)
-    except (OSError, ValueError):
+    except FileNotFoundError:  # no IPv4, or no procfs: the kernel's default
         return Environment().ephemeral
+    return int(low), int(high)
 
 
 def differences(before: Environment, after: Environment) -> Iterator[tuple[str, str, str]]:
     """What changed: the thing, what it was, what it is."""
     if before.ephemeral != after.ephemeral:
         yield "net.ipv4.ip_local_port_range", _range(before.ephemeral), _range(after.ephemeral)
-    for each in sorted(before.cgroups ^ after.cgroups):
-        was, now = ("there", "gone") if each in before.cgroups else ("absent", "there")
-        yield f"cgroup {each}", was, now
+    for each in sorted({*before.cgroups, *after.cgroups}):
+        was, now = before.cgroups.get(each), after.cgroups.get(each)
+        if was != now:
+            found = "gone" if now is None else "there" if was is None else "another of that name"
+            yield f"cgroup {each}", "absent" if was is None else "there", found
+
+
+def only_made_anew(before: Environment, after: Environment) -> bool:
+    """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table."""
+    return before.ephemeral == after.ephemeral and before.cgroups.keys() == after.cgroups.keys()
 
 
 def _range(ports: tuple[int, int]) -> str:

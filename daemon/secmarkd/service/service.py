@@ -16,9 +16,6 @@ from typing import assert_never
 
 from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError
 from secmarkd.events import (
-    CgroupAbsent,
-    EnvironmentChanged,
-    EnvironmentNotFollowed,
     LabelsCreated,
     LabelsReplaced,
     Ready,
@@ -37,7 +34,6 @@ from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
 from secmarkd.service.blame import NOBODY
-from secmarkd.service.environment import differences
 from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.fight import Fight
 from secmarkd.service.loading import DEADLINE, Loaded
@@ -45,6 +41,7 @@ from secmarkd.service.policy import PolicyWatch
 from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, sample, total
 from secmarkd.service.status import Reload, State, Status
+from secmarkd.service.surroundings import Surroundings
 from secmarkd.service.watch import Watch
 from secmarkd.service.world import World, remove, require_selinux
 
@@ -69,6 +66,9 @@ class Service:
         self._watch = Watch(world.events, world.writers)
         self._fight = Fight(world.journal, world.clock)
         self._policy = PolicyWatch(world.selinux, world.journal, world.clock, self._origin_of)
+        self._surroundings = Surroundings(world)
+        self._moved = False
+        """Whether the machine has changed since the labels in use were compiled."""
         self._blame = NOBODY
         """Who may have caused what the last pass found."""
         self._left: tuple[Drift, ...] = ()
@@ -113,9 +113,13 @@ class Service:
 
     def policy_changed(self) -> None:
         """The kernel has told of SELinux; it writes down a moment later what has become of it."""
-        if self.status.state is not State.STARTING and not self.status.attempt:
-            settled = self._world.clock.monotonic() + POLICY_SETTLES
-            self._pass_due = min(self._pass_due, max(self._fight.earliest(), settled))
+        self._hasten(POLICY_SETTLES)
+
+    def cgroups_changed(self) -> None:
+        """The kernel has told of cgroups."""
+        settles = self._surroundings.news()
+        if settles is not None:
+            self._hasten(settles)
 
     def ask_stop(self) -> None:
         """End, after whatever is being done."""
@@ -238,9 +242,12 @@ class Service:
         before = None if self._owed else self._loaded.table
         if self._follow_environment() or self._owed:
             outcome = self._pass(self._loaded.table, OnDrift.REPAIR, staged=True)
+            reason = "reload" if self._owed and before is None else "environment"
             self._owed = not outcome.in_sync
             self._settle(outcome)
-            self._tell_change(outcome, before, "environment" if before else "reload")
+            # A rule holds a cgroup that is gone by a number that means nothing now: no drift, where nobody has committed.
+            alike = before == self._loaded.table and self._blame == NOBODY
+            self._tell_change(outcome, None if alike else before, reason)
             return
         thorough, self._thorough = self._thorough, False
         if not thorough and self._watch.unchanged(self._world.nft):
@@ -309,10 +316,12 @@ class Service:
         self._left = outcome.remaining
         return outcome
 
-    def _hasten(self) -> None:
-        """Verify for what was heard, as soon as it may be; after a failed pass that is when the next try is due."""
+    def _hasten(self, settles: float = 0.0) -> None:
+        """Verify for what was heard, in so many seconds or as soon as it may be; after a failed pass that is when the next
+        try is due."""
         if self.status.state is not State.STARTING and not self.status.attempt:
-            self._pass_due = min(self._pass_due, self._fight.earliest())
+            settled = self._world.clock.monotonic() + settles
+            self._pass_due = min(self._pass_due, max(self._fight.earliest(), settled))
 
     def _follow_policy(self) -> None:
         assert self._loaded is not None
@@ -326,19 +335,10 @@ class Service:
     def _follow_environment(self) -> bool:
         """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
         assert self._loaded is not None
-        environment = self._world.read_environment(self._loaded.cgroups)
-        if environment == self._loaded.environment:
+        compiling = self._announcer.patience(DEADLINE)
+        followed = self._surroundings.changed(self._loaded, compiling, again=not self._watch.pending)
+        if followed is None:
             return False
-        try:
-            with self._announcer.patience(DEADLINE):
-                followed = self._world.loader.recompile(self._loaded, environment)
-        except SecmarkdError as error:
-            for event in details(error, self._origin_of):
-                self._world.journal.write(event)
-            self._world.journal.write(EnvironmentNotFollowed(*brief(error)))
-            return False
-        for thing, was, now in differences(self._loaded.environment, environment):
-            self._world.journal.write(EnvironmentChanged(thing, was, now))
         self._loaded = followed
         self._announcer.update(elements=followed.table.element_count())
         return True
@@ -346,8 +346,7 @@ class Service:
     def _take(self, loaded: Loaded) -> None:
         mode, elements = str(loaded.settings.mode), loaded.table.element_count()
         self._announcer.update(mode=mode, labels=loaded.label_count, elements=elements)
-        for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups):
-            self._world.journal.write(CgroupAbsent(cgroup))
+        self._moved = self._surroundings.follow(loaded)
 
     def _settle(self, outcome: Outcome) -> None:
         """State and the time of the next pass, after a pass."""
@@ -375,7 +374,8 @@ class Service:
             opponent=self._fight.opponent_text, repairs=self._fight.repairs if self._fight.on else 0
         )
         self._pass_due = now + (retry or self._loaded.settings.resync)
-        if self._watch.pending:
+        moved, self._moved = self._moved, False
+        if self._watch.pending or moved:
             self._hasten()
 
     def _tell_change(self, outcome: Outcome, before: Table | None, reason: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
 from secmarkd.model.labels import Environment
-from secmarkd.ports import ChangeEvents, Clock, Journal, Nft, Notifier, Selinux, Writers
+from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, Journal, Nft, Notifier, Selinux, Writers
 from secmarkd.ruleset.plan import InUse
 from secmarkd.ruleset.transaction import Remove
 from secmarkd.service.loading import Loader
@@ -24,6 +24,8 @@ class World:
     writers: Writers
     loader: Loader
     selinux: Selinux
+    cgroup_events: CgroupEvents | None
+    """None where the kernel gives none: then cgroups are followed at verifications only."""
     journal: Journal
     notifier: Notifier
     clock: Clock
