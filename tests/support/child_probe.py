@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from typing import Any
 
 from secmarkd.errors import Conflict
+from secmarkd.kernel.privileges import give_up
 from secmarkd.kernel.serving import Final, serve
 
 
@@ -21,6 +23,13 @@ def handle(request: tuple[str, Any]) -> object:
             return Final(value)
         case "environment":
             return os.environ.get(value)
+        case "give up":
+            give_up(*value)
+        case "status":
+            with open("/proc/self/status", encoding="ascii") as status:
+                return dict(line.split(":\t", 1) for line in status.read().splitlines())
+        case "status of a program":
+            return subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
         case "path":
             return sys.path
         case "descriptors":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,11 @@ import pytest
 
 from secmarkd.errors import Conflict, WorkerFailed
 from secmarkd.kernel.child import Child
+from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE
+from tests.support.capability import require
 
 DEADLINE = 30.0
+NET_ADMIN, SYS_PTRACE = 1 << CAP_NET_ADMIN, 1 << CAP_SYS_PTRACE
 
 
 @pytest.fixture
@@ -191,3 +196,31 @@ def test_it_ends_with_its_parent() -> None:
     ended, _, _ = select.select([handle], [], [], DEADLINE)
     os.close(handle)
     assert ended
+
+
+def test_what_it_gives_up_it_cannot_get_back(child: Child) -> None:
+    before = int(child.request(("status", None), DEADLINE)["CapEff"], 16)
+    child.request(("give up", (CAP_NET_ADMIN, CAP_SYS_PTRACE)), DEADLINE)
+    after = child.request(("status", None), DEADLINE)
+    assert [int(after[name], 16) for name in ("CapEff", "CapPrm")] == [before & ~(NET_ADMIN | SYS_PTRACE)] * 2
+    (of_program,) = re.findall(r"CapEff:\t(\w+)", child.request(("status of a program", None), DEADLINE))
+    assert int(of_program, 16) & (NET_ADMIN | SYS_PTRACE) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "kept"),
+    [("secmarkd.kernel.nft_worker", NET_ADMIN), ("secmarkd.service.loading", 0)],
+)
+def test_a_helper_keeps_only_what_it_needs(module: str, kept: int) -> None:
+    require(os.geteuid() == 0, "needs root")
+    with Child(module, "the helper") as helper:
+        helper.start()
+        end = time.monotonic() + DEADLINE
+        while (has := _capabilities(helper.pid) & (NET_ADMIN | SYS_PTRACE)) != kept and time.monotonic() < end:
+            time.sleep(0.01)
+        assert has == kept
+
+
+def _capabilities(pid: int | None) -> int:
+    (found,) = re.findall(r"CapPrm:\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found, 16)

@@ -20,6 +20,7 @@ from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_ownership, refu
 from secmarkd.kernel.nft_library import open_context
 from secmarkd.kernel.nft_listing import list_structure
 from secmarkd.kernel.nft_requests import PROCESS_NAME, Commit, List
+from secmarkd.kernel.privileges import CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.table import NAME, Table
@@ -135,4 +136,5 @@ def _held_bytes() -> int:
 
 def main() -> None:
     """Serve until the daemon closes the connection."""
+    give_up(CAP_SYS_PTRACE)
     serve(Worker().handle, process_name=PROCESS_NAME)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from secmarkd.errors import CapabilityMissing
 from secmarkd.kernel.child import Child
+from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Environment, LabelMap, Origin, Ownership, Settings
@@ -161,4 +162,5 @@ def _answer(request: _Load | _Recompile) -> Final:
 def main() -> None:
     """The child's."""
     gc.disable()  # a fifth of the time of a large load, and this process ends anyway
+    give_up(CAP_SYS_PTRACE, CAP_NET_ADMIN)
     serve(_answer)
