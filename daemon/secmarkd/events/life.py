@@ -40,7 +40,7 @@ class Ready(Event):
 
 @dataclass(frozen=True, slots=True)
 class StartFailed(Event):
-    """The service cannot begin its work and ends. What is in the kernel is as before."""
+    """The service cannot begin its work and ends. What is in the kernel stays."""
 
     MESSAGE_ID: ClassVar[str] = "0e7845b68bc648bd9e836b3775f84bae"
     PRIORITY: ClassVar[Priority] = Priority.ERR

@@ -39,7 +39,7 @@ class Drift:
     thing: Thing
     change: Change
     name: str
-    """For people: `map server_port`, `server_port: tcp . 80`, `chain input`, `chain input rule 2`."""
+    """For people: `map server_port`, `server_port { tcp . 80 }`, `chain input`, `chain input rule 2`."""
     expected: str = ""
     """What should be there, in nft's words; empty for something that should not be there."""
     found: str = ""

@@ -57,8 +57,8 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     StartFailed: (
         "The packet labelling service could not start",
         "@SECMARKD_ERROR@\n\n"
-        "Nothing was changed: labels that an earlier run left in the kernel are still in force, and nobody "
-        "watches over them. Exit codes 69 (something is missing on this machine), 77 (a permission is "
+        "Labels that are in the kernel, of an earlier run or of this one, stay in force, and nobody watches "
+        "over them. Exit codes 69 (something is missing on this machine), 77 (a permission is "
         "missing) and 78 (the configuration is wrong) are not retried. Run `secmarkctl check`, mend what it "
         "names, then `systemctl start secmarkd`.",
     ),
@@ -79,8 +79,8 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     LabelsReplaced: (
         "Packet labels were brought to another state",
-        "One transaction led from the old labels to the new ones; no packet passed in between without "
-        "either. The reason was @SECMARKD_REASON@; @SECMARKD_COUNT@ things differed. `secmarkctl show` "
+        "The old labels gave way to the new ones, in up to five transactions where one would let a packet "
+        "pass without either. The reason was @SECMARKD_REASON@; @SECMARKD_COUNT@ things differed. `secmarkctl show` "
         "lists what is in force.",
     ),
     Reloaded: (

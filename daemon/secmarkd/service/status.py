@@ -37,7 +37,7 @@ class Reload:
     error: str = ""
     hint: str = ""
     problems: tuple[str, ...] = ()
-    """Each as `file:line: key: what is wrong`; the first hundred."""
+    """Each as `file:line: key: what is wrong`; the first few (refusal.MOST_PROBLEMS)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
