@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from secmarkd.errors import Conflict, StateUnknown
-from secmarkd.events import DriftDetected, DriftGone, DriftRepaired, FightDetected, FightEnded, Priority
+from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftRepaired, FightDetected, FightEnded, Priority
 from secmarkd.ports import Writer
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.elements import Elements
@@ -333,9 +333,41 @@ def test_a_change_during_the_pass_leads_to_another_pass() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
+def without_chains(table: Table) -> Table:
+    return replace(table, chains=())
+
+
+def test_what_is_changed_after_our_repair_is_told_too_and_each_author_for_their_own() -> None:
+    rig = Rig().started()
+    rig.nft.change(without_chains)
+    rig.nft.interlopers.append(lambda: rig.nft.change(emptied, (300, "ansible")))
+    rig.hear()
+    rig.run(1)
+    *told, repaired = rig.journal.take()
+    assert all(isinstance(each, DriftDetected | DriftFlood) for each in told)
+    chains = [str(each) for each in told if "chain missing" in str(each)]
+    elements = [str(each) for each in told if "element missing" in str(each)]
+    assert len(chains) + len(elements) == len(told)
+    assert len(elements) == 2
+    assert all(each.endswith("; by nft (process 200)") for each in chains)
+    assert all(each.endswith("; by ansible (process 300)") for each in elements)
+    assert isinstance(repaired, DriftRepaired)
+    assert repaired.count == 2
+
+
+def test_the_same_thing_changed_again_after_our_repair_has_another_author() -> None:
+    rig = Rig().started()
+    rig.nft.change(without_chains)
+    rig.nft.interlopers.append(lambda: rig.nft.change(without_chains, (300, "ansible")))
+    rig.hear()
+    rig.run(1)
+    authors = [event.by for event in rig.journal.take() if isinstance(event, DriftDetected | DriftFlood)]
+    assert list(dict.fromkeys(authors)) == ["nft (process 200)", "ansible (process 300)"]
+
+
 def test_what_is_dropped_of_our_own_doing_is_no_matter_for_the_next_change() -> None:
     rig = Rig().started()
-    rig.nft.change(lambda table: replace(table, chains=()))
+    rig.nft.change(without_chains)
     rig.nft.interlopers.append(rig.events.blur)
     rig.hear()
     assert rig.nft.table == DESIRED

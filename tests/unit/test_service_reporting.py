@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secmarkd.events import DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired
+from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftHeldBack, DriftRepaired
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.service.backoff import delay
@@ -60,6 +60,15 @@ def test_a_storm_is_held_back_and_summed_up_when_there_is_room_again() -> None:
     held = [event for event in (*lines, *passes.journal.take()) if isinstance(event, DriftHeldBack)]
     assert told + sum(event.count for event in held) == 1000
     assert passes.reporter.due() == float("inf")
+
+
+def test_what_was_told_and_contested_and_then_put_right_by_others_is_told_to_be_gone() -> None:
+    passes = Passes()
+    passes.reporter.passed(Outcome(Action.CONTESTED, missing(1), missing(3)), 0.01)
+    passes.reporter.passed(Outcome(Action.NONE), 0.01)
+    detected, gone = passes.journal.events
+    assert isinstance(detected, DriftDetected)
+    assert gone == DriftGone(1)
 
 
 def test_a_few_differences_name_all_in_the_sample() -> None:

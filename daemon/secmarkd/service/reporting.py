@@ -47,6 +47,9 @@ class Reporter:
         self._clock = clock
         self._budget = Budget(clock)
         self._told: frozenset[Drift] = frozenset()
+        """What was told and stands."""
+        self._contested = False
+        """Whether it was put right by the last pass: what of it stands is then someone's new doing."""
         self._held = HeldBack()
         self._error = ""
         self._failures = 0
@@ -55,7 +58,7 @@ class Reporter:
     def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0, blame: Blame = NOBODY) -> None:
         """One pass: how it went, how long it took, after a failure when the next one comes, and whose doing it was."""
         now = self._clock.monotonic()
-        new = [drift for drift in outcome.drifts if drift not in self._told]
+        new = [drift for drift in outcome.drifts if self._contested or drift not in self._told]
         told = bool(new) and self._drifts(new, outcome.action, blame)
         match outcome.action:
             case Action.NONE if self._told and not self._failures:
@@ -66,7 +69,8 @@ class Reporter:
                 self._failed(outcome, retry, now)
             case _:
                 pass
-        self._told = frozenset(outcome.remaining)
+        self._contested = outcome.action is Action.CONTESTED
+        self._told = self._told.union(outcome.drifts).intersection(outcome.remaining)
         if outcome.in_sync or outcome.action is Action.REPORTED:
             self._recovered(now)
 

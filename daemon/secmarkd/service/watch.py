@@ -106,8 +106,18 @@ class Watch:
                 self._told.clear()
         if seen is None:
             return self._blame(self._suspects)
-        blame = self._blame([each for each in self._suspects if not newer(each[0], seen)])
-        self._suspects = [each for each in self._suspects if newer(each[0], seen)]
+        ours = [each.generation for each in news.committed if made_by_us(each)]
+        return self._conclude(ours if outcome.remaining else [], seen)
+
+    def _conclude(self, ours: list[int], seen: int) -> Blame:
+        """Those whose doing a pass has found; forgets them, but for those whose doing it has left.
+
+        `ours` are the commits of a pass that has left something: what it found was done before the last of them, and what
+        it left was done after the first.
+        """
+        found, left = (ours[-1], ours[0]) if ours else (seen, seen)
+        blame = self._blame([each for each in self._suspects if not newer(each[0], found)])
+        self._suspects = [each for each in self._suspects if newer(each[0], left)]
         self._uncounted = 0
         return blame
 
