@@ -63,6 +63,11 @@ class Outcome:
         """Whether the table was read, after whatever was done, and equals the desired one."""
         return self.action in (Action.NONE, Action.CREATED, Action.REPAIRED, Action.REPLACED)
 
+    @property
+    def blind(self) -> bool:
+        """Whether it says nothing of the table, which could not be read."""
+        return self.action is Action.FAILED and not self.remaining
+
 
 def reconcile(
     nft: Nft,

@@ -235,6 +235,36 @@ def test_failing_passes_are_told_once_and_tried_less_and_less_often() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
+def test_reported_drift_is_told_once_though_it_could_not_be_read_in_between() -> None:
+    loaded = configuration(80, 443, on_drift=OnDrift.REPORT)
+    rig = Rig(loaded).started()
+    rig.drop_element()
+    rig.run(300)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected"]
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"))
+    rig.service.ask_verify()
+    rig.run(0)
+    rig.journal.take()
+    rig.run(1)
+    assert rig.service.status.state is State.DRIFT
+    (recovered,) = rig.journal.take()
+    assert str(recovered) == "recovered after 1 s and 2 attempts: 1 difference reported and left"
+    rig.nft.change(lambda _: loaded.table)
+    rig.run(300)
+    assert [type(event) for event in rig.journal.take()] == [DriftGone]
+
+
+def test_a_difference_that_was_told_is_repaired_after_failed_reads_without_being_told_again() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.nft.fail_next("commit", StateUnknown("starved", operation="commit"))
+    rig.run(300)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected", "RepairFailed", "Degraded"]
+    rig.nft.fail_next("read", StateUnknown("unreadable", operation="read"))
+    rig.run(10)
+    assert kinds([*rig.journal.take()]) == ["VerificationFailed", "DriftRepaired", "Recovered"]
+
+
 def test_a_repair_that_fails_says_what_differs_once() -> None:
     rig = Rig().started()
     rig.drop_element()

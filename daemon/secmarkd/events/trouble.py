@@ -67,15 +67,18 @@ class Degraded(Event):
 
 @dataclass(frozen=True, slots=True)
 class Recovered(Event):
-    """After trouble: read, put right where needed, and verified."""
+    """After trouble: read, and put right where that is asked for."""
 
     MESSAGE_ID: ClassVar[str] = "105e98449cac44fcae2fc96fa99ee5f5"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
     attempts: int
     seconds: float
+    left: int
+    """Differences that are reported and left."""
 
     def __str__(self) -> str:
-        return f"recovered after {duration(self.seconds)} and {count(self.attempts, 'attempt')}: in sync again"
+        how = f"{count(self.left, 'difference')} reported and left" if self.left else "in sync again"
+        return f"recovered after {duration(self.seconds)} and {count(self.attempts, 'attempt')}: {how}"
 
 
 @dataclass(frozen=True, slots=True)

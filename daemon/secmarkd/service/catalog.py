@@ -210,7 +210,8 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     Recovered: (
         "Packet labels are being kept again",
-        "After @SECMARKD_ATTEMPTS@ attempts the table was read and is as configured.",
+        "After @SECMARKD_ATTEMPTS@ attempts the table was read. It is as configured but for @SECMARKD_LEFT@ differences, "
+        'which are left where on_drift = "report" asks for that.',
     ),
     EventsLost: (
         "Events of the packet labelling service are missing here",

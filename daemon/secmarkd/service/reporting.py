@@ -58,7 +58,7 @@ class Reporter:
     def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0, blame: Blame = NOBODY) -> None:
         """One pass: how it went, how long it took, after a failure when the next one comes, and whose doing it was."""
         now = self._clock.monotonic()
-        new = [drift for drift in outcome.drifts if self._contested or drift not in self._told]
+        new = self.untold(outcome)
         told = bool(new) and self._drifts(new, outcome.action, blame)
         match outcome.action:
             case Action.NONE if self._told and not self._failures:
@@ -69,15 +69,20 @@ class Reporter:
                 self._failed(outcome, retry, now)
             case _:
                 pass
-        self._contested = outcome.action is Action.CONTESTED
-        self._told = self._told.union(outcome.drifts).intersection(outcome.remaining)
+        if not outcome.blind:
+            self._contested = outcome.action is Action.CONTESTED
+            self._told = self._told.union(outcome.drifts).intersection(outcome.remaining)
         if outcome.in_sync or outcome.action is Action.REPORTED:
-            self._recovered(now)
+            self._recovered(now, total(outcome.remaining))
+
+    def untold(self, outcome: Outcome) -> list[Drift]:
+        """What a pass has found that was not told before."""
+        return [drift for drift in outcome.drifts if self._contested or drift not in self._told]
 
     def settled(self) -> None:
         """The kernel was brought to a newly wanted state: what was told before is past."""
         self._told = frozenset()
-        self._recovered(self._clock.monotonic())
+        self._recovered(self._clock.monotonic(), 0)
 
     def due(self) -> float:
         """When `flush` has something to tell; infinity when nothing is held back."""
@@ -112,9 +117,9 @@ class Reporter:
             self._failing_since = now
             self._journal.write(Degraded(retry, LONGEST))
 
-    def _recovered(self, now: float) -> None:
+    def _recovered(self, now: float, left: int) -> None:
         if self._failures:
-            self._journal.write(Recovered(self._failures + 1, now - self._failing_since))
+            self._journal.write(Recovered(self._failures + 1, now - self._failing_since, left))
         self._failures, self._error = 0, ""
 
 

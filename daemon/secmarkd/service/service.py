@@ -29,7 +29,6 @@ from secmarkd.events import (
 from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Drift
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
@@ -71,8 +70,6 @@ class Service:
         """Whether the machine has changed since the labels in use were compiled."""
         self._blame = NOBODY
         """Who may have caused what the last pass found."""
-        self._left: tuple[Drift, ...] = ()
-        """What the last pass found and left."""
         self._thorough = False
         """Whether the next verification is to read the table whatever is known."""
         self._loaded: Loaded | None = None
@@ -257,12 +254,12 @@ class Service:
             self._announcer.update(last_pass=now, state=resting)
             self._pass_due = now + self._loaded.settings.resync
             return
-        left = self._left
         outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
         if outcome.drifts:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         reported = outcome.action is Action.REPORTED
-        if outcome.drifts and outcome.action is not Action.FAILED and not (reported and outcome.drifts == left):
+        changed = self._reporter.untold(outcome) if reported else outcome.drifts
+        if changed and outcome.action is not Action.FAILED:
             self._fight.drifted(self._blame, repaired=not reported)
         self._settle(outcome)
         self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds, self._blame)
@@ -313,7 +310,6 @@ class Service:
             outcome = Outcome(Action.FAILED, error=missing)
         self._pass_seconds = self._world.clock.monotonic() - began
         self._blame = self._watch.concluded(outcome, self._world.nft)
-        self._left = outcome.remaining
         return outcome
 
     def _hasten(self, settles: float = 0.0) -> None:
