@@ -496,6 +496,39 @@ def test_a_fight_is_over_when_the_other_side_stops() -> None:
     assert rig.nft.table == DESIRED
 
 
+def test_a_fight_is_not_over_while_nobody_can_tell() -> None:
+    rig = fighting()
+    rig.nft.table = DESIRED
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"), times=9)
+    rig.service.ask_verify()
+    rig.journal.take()
+    end = rig.clock.now + 200
+    while rig.clock.now < end:
+        rig.run(1)
+        assert rig.service.status.state is State.DEGRADED
+    assert kinds(rig) == ["VerificationFailed", "Degraded"]
+    rig.run(300)
+    assert kinds(rig) == ["Recovered", "FightEnded"]
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_fight_may_end_with_differences_that_are_left() -> None:
+    rig = fighting()
+    rig.run(10)
+    rig.nft.change(flushed)
+    rig.reload(configuration(80, 443, on_drift=OnDrift.REPORT))
+    rig.nft.change(emptied)
+    rig.hear()
+    rig.run(LONGEST)
+    rig.journal.take()
+    rig.run(600)
+    assert rig.service.status.state is State.DRIFT
+    (ended,) = rig.journal.take()
+    assert str(ended).startswith(
+        "fight over, 2 differences left: nft (process 17, bad.service) has left the labels alone"
+    )
+
+
 def test_a_writer_that_is_always_faster_is_a_fight_and_no_failure_of_ours() -> None:
     rig = Rig().started()
     rig.nft.interlopers = [lambda: rig.nft.change(emptied)] * 20

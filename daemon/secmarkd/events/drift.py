@@ -127,9 +127,12 @@ class FightEnded(Attributed, Event):
     count: int
     seconds: float
     quiet_seconds: float
+    left: int
+    """Differences that are reported and left."""
 
     def __str__(self) -> str:
+        how = f"{count(self.left, 'difference')} left" if self.left else "in sync"
         return (
-            f"fight over, in sync: {self.by or 'the other program'} has left the labels alone for "
+            f"fight over, {how}: {self.by or 'the other program'} has left the labels alone for "
             f"{duration(self.quiet_seconds)}, after {count(self.count, 'repair')} in {duration(self.seconds)}"
         )

@@ -181,8 +181,9 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     FightEnded: (
         "Packet labels are left alone again",
-        "Nobody has changed table inet secmarkd for @SECMARKD_QUIET_SECONDS@ seconds. The table is as configured, and "
-        "the next change will be repaired at once again.",
+        "Nobody has changed table inet secmarkd for @SECMARKD_QUIET_SECONDS@ seconds. The table is as configured but "
+        'for @SECMARKD_LEFT@ differences, which are left where on_drift = "report" asks for that. The next change will be '
+        "dealt with at once again.",
     ),
     RepairFailed: (
         "Packet labels could not be repaired",

@@ -75,13 +75,13 @@ class Fight:
         """When `ended` will be true; infinity where there is no fight."""
         return self._calm_at() if self.on else float("inf")
 
-    def ended(self) -> bool:
-        """Whether a fight is over, which is told once."""
+    def ended(self, left: int) -> bool:
+        """Whether a fight is over, which is told once. `left` differences are only reported."""
         now = self._clock.monotonic()
         if self.opponent is None or now < self._calm_at():
             return False
-        told = FightEnded(self.repairs, self._last - self._since, now - self._last, **self.opponent.fields())
-        self._journal.write(told)
+        lasted, quiet = self._last - self._since, now - self._last
+        self._journal.write(FightEnded(self.repairs, lasted, quiet, left, **self.opponent.fields()))
         self.opponent, self.repairs = None, 0
         return True
 

@@ -127,7 +127,7 @@ class Service:
         if self._stop_asked or (self._reload_asked and self.status.state is not State.STARTING):
             return self._world.clock.monotonic()
         told = min(self._announcer.due(), self._reporter.due(), self._world.journal.due())
-        return min(self._pass_due, self._fight.due(), told)
+        return min(self._pass_due, self._fight.due() if self._conclusive else float("inf"), told)
 
     def tick(self) -> None:
         """Do what is due."""
@@ -146,8 +146,9 @@ class Service:
         if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
-            if self._fight.ended():
-                self._announcer.update(state=self._resting(), opponent="", repairs=0)
+            if self._conclusive and self._fight.ended(self.status.differences):
+                resting = self._resting(self.status.differences)
+                self._announcer.update(state=resting, opponent="", repairs=0)
             self._reporter.flush()
             self._announcer.feed_watchdog()
         self._world.journal.flush()
@@ -250,8 +251,7 @@ class Service:
         if not thorough and self._watch.unchanged(self._world.nft):
             now = self._world.clock.monotonic()
             self._follow_policy()
-            resting = self.status.state if self.status.state is State.DRIFT else self._resting()
-            self._announcer.update(last_pass=now, state=resting)
+            self._announcer.update(last_pass=now, state=self._resting(self.status.differences))
             self._pass_due = now + self._loaded.settings.resync
             return
         outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
@@ -324,8 +324,15 @@ class Service:
         self._policy.look(self._loaded.table)
         self._announcer.update(unknown=self._policy.texts)
 
-    def _resting(self) -> State:
-        """The state where the kernel is as configured."""
+    @property
+    def _conclusive(self) -> bool:
+        """Whether the last pass neither failed nor was contested. Otherwise nobody can say that a fight is over."""
+        return not self.status.error
+
+    def _resting(self, left: int) -> State:
+        """The state where the kernel is as configured, but for so many differences that are left as asked."""
+        if left:
+            return State.DRIFT
         return State.DEGRADED if self._fight.on or self._policy.unknown else State.IN_SYNC
 
     def _follow_environment(self) -> bool:
@@ -356,10 +363,8 @@ class Service:
             case Action.FAILED | Action.CONTESTED:
                 state, attempt = State.DEGRADED, self.status.attempt + 1
                 retry = delay(attempt)
-            case Action.REPORTED:
-                state = State.DRIFT
-            case Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
-                state = self._resting()
+            case Action.REPORTED | Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
+                state = self._resting(total(outcome.remaining))
             case _:
                 assert_never(outcome.action)
         message, hint = (str(error), error.hint) if error else ("", "")
