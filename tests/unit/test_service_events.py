@@ -16,6 +16,7 @@ from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.hints import MOST
 from secmarkd.ruleset.table import Table
 from secmarkd.service.fight import LONGEST
+from secmarkd.service.loading import Loaded
 from secmarkd.service.status import State
 from secmarkd.service.watch import Watch
 from tests.fakes.changes import FakeChanges
@@ -459,9 +460,9 @@ def test_changes_far_apart_are_each_repaired_at_once() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
-def fighting() -> Rig:
+def fighting(loaded: Loaded | None = None) -> Rig:
     """Half an hour of a program that flushes ten times a second."""
-    rig = Rig().started()
+    rig = Rig(loaded).started()
     rig.writers.known["nft"] = Writer("nft", 17, unit="bad.service")
     repeat(rig, 18000, 0.1, lambda: rig.nft.change(lambda _: None) if rig.nft.table else None)
     return rig
@@ -479,6 +480,11 @@ def test_a_writer_that_keeps_coming_back_is_named_and_fought_less_and_less_often
         rig.says,
     )
     assert rig.published[-1].opponent == "nft (process 17, bad.service)"
+
+
+def test_a_short_time_between_verifications_does_not_make_the_fight_fiercer() -> None:
+    often = fighting(configuration(80, 443, resync=1.0))
+    assert len(often.nft.commits) < 9 + 1800 / LONGEST + 3
 
 
 def test_a_fight_is_over_when_the_other_side_stops() -> None:

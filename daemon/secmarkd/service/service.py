@@ -252,7 +252,7 @@ class Service:
             now = self._world.clock.monotonic()
             self._follow_policy()
             self._announcer.update(last_pass=now, state=self._resting(self.status.differences))
-            self._pass_due = now + self._loaded.settings.resync
+            self._pass_due = self._next_resync(now)
             return
         outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
         if outcome.drifts:
@@ -311,6 +311,11 @@ class Service:
         self._pass_seconds = self._world.clock.monotonic() - began
         self._blame = self._watch.concluded(outcome, self._world.nft)
         return outcome
+
+    def _next_resync(self, now: float) -> float:
+        """When to verify next for no reason; never before a repair may follow the last one, however often that is asked."""
+        assert self._loaded is not None
+        return max(now + self._loaded.settings.resync, self._fight.earliest())
 
     def _hasten(self, settles: float = 0.0) -> None:
         """Verify for what was heard, in so many seconds or as soon as it may be; after a failed pass that is when the next
@@ -374,7 +379,7 @@ class Service:
         self._announcer.update(
             opponent=self._fight.opponent_text, repairs=self._fight.repairs if self._fight.on else 0
         )
-        self._pass_due = now + (retry or self._loaded.settings.resync)
+        self._pass_due = now + retry if retry else self._next_resync(now)
         moved, self._moved = self._moved, False
         if self._watch.pending or moved:
             self._hasten()
