@@ -9,14 +9,25 @@ from dataclasses import replace
 import pytest
 
 from secmarkd.errors import Conflict, StateUnknown
-from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftRepaired, FightDetected, FightEnded, Priority
+from secmarkd.events import (
+    DriftDetected,
+    DriftFlood,
+    DriftGone,
+    DriftRepaired,
+    FightDetected,
+    FightEnded,
+    LabelsReplaced,
+    Priority,
+)
 from secmarkd.ports import Writer
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.hints import MOST
 from secmarkd.ruleset.table import Table
+from secmarkd.service.exits import Exit
 from secmarkd.service.fight import LONGEST
 from secmarkd.service.loading import Loaded
+from secmarkd.service.service import START_ATTEMPTS
 from secmarkd.service.status import State
 from secmarkd.service.watch import Watch
 from tests.fakes.changes import FakeChanges
@@ -548,6 +559,81 @@ def test_a_writer_that_is_always_faster_is_a_fight_and_no_failure_of_ours() -> N
     rig.run(3600)
     assert rig.nft.table == DESIRED
     assert rig.says.startswith("in sync")
+
+
+# --- at a reload and at the start ---
+
+
+def by_ansible(rig: Rig, times: int, effect: Callable[[Table], Table | None] = emptied) -> None:
+    """Someone changes the table right after each of our next commits."""
+    rig.nft.interlopers += [lambda: rig.nft.change(effect, (300, "ansible"))] * times
+
+
+def test_a_reload_whose_labels_are_changed_at_once_is_told_and_then_the_drift_with_its_author() -> None:
+    rig = Rig().started()
+    by_ansible(rig, 1)
+    (replaced,) = rig.reload(configuration(80))
+    assert isinstance(replaced, LabelsReplaced)
+    assert rig.service.status.reload is not None
+    assert rig.service.status.reload.error.startswith("not in the kernel yet: the table differs")
+    rig.run(1)
+    assert rig.nft.table == configuration(80).table
+    detected, repaired = rig.journal.take()
+    assert str(detected).endswith("expected s_http_server_packet_t; by ansible (process 300)")
+    assert isinstance(repaired, DriftRepaired)
+
+
+def test_a_reload_that_someone_always_undoes_is_a_fight() -> None:
+    rig = Rig().started()
+    by_ansible(rig, 100)
+    rig.reload(configuration(80))
+    rig.run(10)
+    told = rig.journal.take()
+    assert any(isinstance(each, FightDetected) for each in told)
+    assert {each.by for each in told if isinstance(each, DriftDetected)} == {"ansible (process 300)"}
+    assert rig.says.startswith("degraded: ansible (process 300) keeps changing the labels")
+
+
+def test_what_is_changed_right_after_a_reload_is_left_where_drift_is_only_reported() -> None:
+    rig = Rig(configuration(80, 443, on_drift=OnDrift.REPORT)).started()
+    by_ansible(rig, 1)
+    rig.reload(configuration(80, on_drift=OnDrift.REPORT))
+    rig.run(1)
+    (detected,) = rig.journal.take()
+    assert isinstance(detected, DriftDetected)
+    assert (detected.action, detected.by_comm) == ("reported", "ansible")
+    assert rig.service.status.state is State.DRIFT
+
+
+def test_a_start_whose_labels_are_changed_at_once_tells_so_and_is_not_ready() -> None:
+    rig = Rig()
+    by_ansible(rig, 2, flushed)
+    rig.service.tick()
+    assert kinds(rig) == ["Started", "LabelsCreated"]
+    assert rig.service.status.state is State.STARTING
+    rig.run(1)
+    (detected,) = rig.journal.take()
+    assert str(detected) == "drift: table missing: table inet secmarkd; by ansible (process 300)"
+    rig.run(2)
+    assert kinds(rig) == ["DriftDetected", "DriftRepaired", "Ready"]
+
+
+def test_a_start_that_someone_always_undoes_is_left_to_the_service_manager() -> None:
+    rig = Rig()
+    by_ansible(rig, 100, flushed)
+    rig.run(100)
+    assert rig.service.exit_status is Exit.FAILURE
+    assert len(rig.nft.commits) == START_ATTEMPTS
+
+
+def test_another_configuration_that_comes_during_such_a_start_is_not_taken_for_drift() -> None:
+    rig = Rig()
+    by_ansible(rig, 1)
+    rig.service.tick()
+    rig.configuration = configuration(8080)
+    rig.service.ask_reload()
+    rig.run(1)
+    assert kinds(rig) == ["Started", "LabelsCreated", "LabelsReplaced", "Ready"]
 
 
 # --- reported only ---

@@ -16,8 +16,6 @@ from typing import assert_never
 
 from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError
 from secmarkd.events import (
-    LabelsCreated,
-    LabelsReplaced,
     Ready,
     Reloaded,
     ReloadRejected,
@@ -28,7 +26,6 @@ from secmarkd.events import (
 )
 from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
-from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
@@ -38,9 +35,10 @@ from secmarkd.service.fight import Fight
 from secmarkd.service.loading import DEADLINE, Loaded
 from secmarkd.service.policy import PolicyWatch
 from secmarkd.service.refusal import REFUSALS, brief, details, problems
-from secmarkd.service.reporting import Reporter, sample, total
+from secmarkd.service.reporting import Reporter, total
 from secmarkd.service.status import Reload, State, Status
 from secmarkd.service.surroundings import Surroundings
+from secmarkd.service.wanted import event_of, told_apart
 from secmarkd.service.watch import Watch
 from secmarkd.service.world import World, remove, require_selinux
 
@@ -74,7 +72,8 @@ class Service:
         """Whether the next verification is to read the table whatever is known."""
         self._loaded: Loaded | None = None
         self._owed = False
-        """Whether what is wanted has not been in the kernel yet: then it is written even where drift is only reported."""
+        """Whether what is wanted has not been in the kernel yet: then it is written even where drift is only reported. What
+        others have changed since it was there is drift."""
         self._reload_asked = self._stop_asked = False
         self._begun = self._pass_due = world.clock.monotonic()
         self._pass_seconds = 0.0
@@ -162,10 +161,10 @@ class Service:
         self._announcer.tell()
         try:
             if self._loaded is None:
-                self._loaded = self._load()
+                self._loaded, self._owed = self._load(), True
                 self._take(self._loaded)
                 self._announcer.tell()
-            last = self.status.attempt + 1 >= START_ATTEMPTS
+            last, before = self.status.attempt + 1 >= START_ATTEMPTS, self._ours
             # At boot a module of the kernel may come a little later; afterwards nobody loads it any more.
             outcome = self._write(self._loaded.table, waiting_for=() if last else (ModuleMissing,))
             if outcome.error is not None and last:
@@ -173,8 +172,7 @@ class Service:
         except SecmarkdError as error:
             self._refuse_to_start(error)
             return
-        self._settle(outcome)
-        self._tell_change(outcome, None, "start")
+        self._brought(outcome, before, "start")
         if outcome.in_sync:
             status, seconds = self.status, self._world.clock.monotonic() - self._begun
             self._world.journal.write(Ready(status.mode, status.labels, status.elements, seconds))
@@ -207,11 +205,9 @@ class Service:
         self._announcer.tell(READY="1")
 
     def _accept(self, wanted: Loaded, outcome: Outcome, began: float) -> None:
-        before = self._loaded.table if self._loaded else None
-        self._loaded = wanted
+        before, self._loaded = self._ours, wanted
         self._take(wanted)
-        self._settle(outcome)
-        self._tell_change(outcome, before, "reload")
+        self._brought(outcome, before, "reload")
         error = outcome.error
         if error is None:
             status, seconds = self.status, self._world.clock.monotonic() - began
@@ -237,15 +233,12 @@ class Service:
 
     def _verify(self) -> None:
         assert self._loaded is not None
-        before = None if self._owed else self._loaded.table
+        before = self._ours
         if self._follow_environment() or self._owed:
             outcome = self._pass(self._loaded.table, OnDrift.REPAIR, staged=True)
-            reason = "reload" if self._owed and before is None else "environment"
-            self._owed = not outcome.in_sync
-            self._settle(outcome)
             # A rule holds a cgroup that is gone by a number that means nothing now: no drift, where nobody has committed.
             alike = before == self._loaded.table and self._blame == NOBODY
-            self._tell_change(outcome, None if alike else before, reason)
+            self._brought(outcome, None if alike else before, "environment" if before else "reload")
             return
         thorough, self._thorough = self._thorough, False
         if not thorough and self._watch.unchanged(self._world.nft):
@@ -294,8 +287,12 @@ class Service:
         outcome = self._pass(table, OnDrift.REPAIR, staged=staged)
         if isinstance(outcome.error, REFUSALS) and not isinstance(outcome.error, waiting_for):
             raise outcome.error
-        self._owed = not outcome.in_sync
         return outcome
+
+    @property
+    def _ours(self) -> Table | None:
+        """What is in the kernel by our doing; None where that is nothing, or is not known."""
+        return None if self._owed or self._loaded is None else self._loaded.table
 
     def _pass(self, table: Table, on_drift: OnDrift, *, known: bool = False, staged: bool = False) -> Outcome:
         """`known`: this is the table of the pass before. `staged`: it is newly wanted."""
@@ -363,7 +360,7 @@ class Service:
         attempt, retry = 0, 0.0
         self._follow_policy()
         match outcome.action:
-            case Action.CONTESTED if self._fight.repairs:
+            case Action.CONTESTED if self.status.state is not State.STARTING:
                 state, retry = State.DEGRADED, self._fight.wait
             case Action.FAILED | Action.CONTESTED:
                 state, attempt = State.DEGRADED, self.status.attempt + 1
@@ -384,27 +381,27 @@ class Service:
         if self._watch.pending or moved:
             self._hasten()
 
-    def _tell_change(self, outcome: Outcome, before: Table | None, reason: str) -> None:
-        """What a pass that was to change the kernel changed; and, apart, what had differed without our doing.
-
-        `before` is what was in the kernel by our doing; None where that was nothing, or is not known.
-        """
+    def _brought(self, outcome: Outcome, before: Table | None, reason: str) -> None:
+        """After a pass for a table that is newly wanted. `before` is what was in the kernel by our doing."""
         assert self._loaded is not None
-        if not outcome.in_sync:
+        contested = outcome.action is Action.CONTESTED
+        self._owed = not outcome.in_sync and not contested
+        if contested:
+            self._fight.drifted(self._blame, repaired=True)
+        self._settle(outcome)
+        if self._owed:
             undone = replace(outcome, drifts=(), remaining=())
             self._reporter.passed(undone, self._pass_seconds, self.status.retry_seconds)
             return
-        planned = frozenset(outcome.drifts if before is None else diff(self._loaded.table, before))
-        changed = tuple(drift for drift in outcome.drifts if drift in planned)
-        foreign = tuple(drift for drift in outcome.drifts if drift not in planned)
+        changed, foreign = told_apart(outcome.drifts, self._loaded.table, before)
         if foreign:
             self._announcer.update(last_drift=self._world.clock.monotonic())
+        if foreign or contested:
             self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds, blame=self._blame)
-        if changed and outcome.action is Action.CREATED:
-            self._world.journal.write(LabelsCreated(self.status.labels, self.status.elements))
-        elif changed:
-            self._world.journal.write(LabelsReplaced(reason, total(changed), sample(changed)))
-        self._reporter.settled()
+        if changed:
+            self._world.journal.write(event_of(changed, reason, self.status))
+        if not contested:
+            self._reporter.settled()
 
     def _origin_of(self, context: str) -> str:
         return self._loaded.origins.get(context, "") if self._loaded else ""

@@ -1,0 +1,28 @@
+"""After a pass that brought a newly wanted table into the kernel: what that changed, apart from what others had changed."""
+
+from __future__ import annotations
+
+from secmarkd.events import LabelsCreated, LabelsReplaced
+from secmarkd.ruleset.diff import diff
+from secmarkd.ruleset.drift import Change, Drift, Thing
+from secmarkd.ruleset.table import Table
+from secmarkd.service.reporting import sample, total
+from secmarkd.service.status import Status
+
+Drifts = tuple[Drift, ...]
+
+
+def told_apart(found: Drifts, wanted: Table, before: Table | None) -> tuple[Drifts, Drifts]:
+    """Of what the pass has found to differ, what was to be changed, and what had been changed without our doing.
+
+    `before` is what was in the kernel by our doing; None where that was nothing, or is not known.
+    """
+    planned = frozenset(found if before is None else diff(wanted, before))
+    return tuple(each for each in found if each in planned), tuple(each for each in found if each not in planned)
+
+
+def event_of(changed: Drifts, reason: str, status: Status) -> LabelsCreated | LabelsReplaced:
+    """The event of what was to be changed and was."""
+    if any((each.thing, each.change) == (Thing.TABLE, Change.MISSING) for each in changed):
+        return LabelsCreated(status.labels, status.elements)
+    return LabelsReplaced(reason, total(changed), sample(changed))
