@@ -146,7 +146,7 @@ class ChangesContract:
         first, second, third = (each.generation for each in news.committed)
         assert (second, third) == (successor(first), successor(second))
         assert third == world.nft.generation()
-        assert news.ours
+        assert {each.generation for each in news.touched} == {second & 0xFFFF}
 
     # --- what was changed ---
 

@@ -21,6 +21,7 @@ from secmarkd.events import (
 )
 from secmarkd.ports import Writer
 from secmarkd.reconcile import Action, Outcome
+from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.hints import MOST
 from secmarkd.ruleset.table import Table
@@ -437,6 +438,61 @@ def test_several_writers_are_named() -> None:
     rig.nft.change(flushed, (301, "nft"))
     rig.hear()
     assert str(rig.journal.take()[0]).endswith("; by one of ansible (process 300) and nft (process 301)")
+
+
+DOCKER = (400, "dockerd")
+
+
+def test_who_committed_beside_it_and_did_not_touch_our_table_is_not_named() -> None:
+    rig = Rig().started()
+    rig.nft.change_elsewhere(DOCKER)
+    rig.nft.change(emptied)
+    rig.nft.change_elsewhere(DOCKER)
+    rig.nft.interlopers.append(lambda: rig.nft.change_elsewhere(DOCKER))
+    rig.hear()
+    assert str(rig.journal.take()[0]).endswith("; by nft (process 200)")
+    assert [each.comm for each in rig.writers.asked] == ["nft"]
+    rig.nft.change_elsewhere(DOCKER)
+    rig.hear()
+    rig.run(10)
+    assert [each.comm for each in rig.writers.asked] == ["nft"]
+
+
+def test_nor_is_who_committed_between_the_change_and_its_number() -> None:
+    rig = Rig().started()
+    rig.nft.change_elsewhere(DOCKER)
+    rig.nft.change(emptied)
+    late = rig.events.waiting.pop()
+    rig.hear()
+    assert rig.writers.asked == []
+    rig.nft.change_elsewhere(DOCKER)
+    rig.events.waiting.insert(0, late)
+    rig.hear()
+    assert str(rig.journal.take()[0]).endswith("; by nft (process 200)")
+
+
+def test_an_author_whose_number_comes_only_while_the_pass_runs_is_named() -> None:
+    nft = FakeNft(DESIRED)
+    events = FakeChanges(nft)
+    watch = Watch(events, FakeWriters())
+    watch.concluded(Outcome(Action.NONE, generation=nft.number), nft)
+    nft.change(emptied)
+    late = events.waiting.pop()
+    watch.begin()
+    nft.change_elsewhere(DOCKER)
+    events.waiting.insert(0, late)
+    outcome = Outcome(Action.REPORTED, diff(DESIRED, nft.table), generation=nft.number)
+    assert watch.concluded(outcome, nft).text == "nft (process 200)"
+
+
+@pytest.mark.parametrize("drop", [FakeChanges.lose, FakeChanges.blur], ids=["commits", "changes"])
+def test_after_lost_events_it_may_have_been_anyone_who_is_still_heard_of(drop: Callable[[FakeChanges], None]) -> None:
+    rig = Rig().started()
+    rig.nft.change(emptied)
+    drop(rig.events)
+    rig.nft.change_elsewhere(DOCKER)
+    rig.hear()
+    assert "dockerd (process 400)" in str(rig.journal.take()[0])
 
 
 def test_an_event_does_not_hasten_the_next_try_after_a_failure() -> None:

@@ -73,6 +73,7 @@ class NetlinkEvents:
 
     def take(self) -> News:
         """See ports.ChangeEvents."""
+        # The numbers first: what a commit has changed is sent before its number, so it is there when that is.
         lost, committed = False, []
         for datagram in _datagrams(self._commits):
             if datagram is None:

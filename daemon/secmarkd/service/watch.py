@@ -2,8 +2,9 @@
 
 A commit whose generation is not newer than the verified one has been seen by the pass that verified, whoever made it: that
 is how the service's own commits are recognised, and nothing else is needed for it. A commit that did not touch our table is
-no reason to do anything now; but it moves the generation, so that the next periodic verification reads the table and need
-not trust the kernel's events to be complete. Everything else is a reason to verify, and its author is looked up at once.
+no reason to do anything now, and its author is not named; but it moves the generation, so that the next periodic
+verification reads the table and need not trust the kernel's events to be complete. Everything else is a reason to verify,
+and its author is looked up at once.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ class Watch:
         self._events = events
         self._writers = writers
         self._verified: int | None = None
-        self._touched = False
-        """Whether our table may have been touched by a commit that no pass has seen. What was told before a pass began is
-        seen by it; what is told while it runs may be its own doing or that of a commit whose number has yet to come."""
+        self._touching: frozenset[int] = frozenset()
+        """The commits that touched our table and whose numbers have yet to come: the last 16 bits of these."""
+        self._anyone = False
+        """Whether it was dropped who touched our table, so that it may have been any commit that no pass has seen. What was
+        told before a pass began is seen by it."""
         self._lost = False
         self._told: list[Touched] = []
         """What was changed of our table since the last pass saw it."""
@@ -49,12 +52,11 @@ class Watch:
 
     def notice(self) -> bool:
         """Take the news; whether there is a reason to verify."""
-        news = self._events.take()
-        self._note(news)
-        if self._touched:
-            for each in news.committed:
-                if self._verified is None or newer(each.generation, self._verified):
-                    self._suspect(each)
+
+        def seen(each: Committed) -> bool:
+            return self._verified is not None and not newer(each.generation, self._verified)
+
+        self._hear(self._events.take(), but_for=seen)
         return self.pending
 
     def unchanged(self, nft: Nft) -> bool:
@@ -72,7 +74,7 @@ class Watch:
         since the table was last in sync."""
         self.notice()
         hints = self._hints()
-        self._touched = self._lost = False
+        self._anyone = self._lost = False
         self._told.clear()
         return hints
 
@@ -96,14 +98,10 @@ class Watch:
             return each.generation in outcome.written or (each.comm == PROCESS_NAME and not late)
 
         news = self._events.take()
-        self._note(news, seen)
-        if self._touched:
-            for each in news.committed:
-                if not made_by_us(each):
-                    self._suspect(each)
-            if _is_at(nft, seen):  # all that was told, or dropped, was of commits that the pass has seen
-                self._touched = False
-                self._told.clear()
+        self._hear(news, but_for=made_by_us, seen=seen)
+        if news.ours and _is_at(nft, seen):  # all that was told, or dropped, was of commits that the pass has seen
+            self._anyone = False
+            self._told.clear()
         if seen is None:
             return self._blame(self._suspects)
         ours = [each.generation for each in news.committed if made_by_us(each)]
@@ -121,12 +119,18 @@ class Watch:
         self._uncounted = 0
         return blame
 
-    def _note(self, news: News, seen: int | None = None) -> None:
-        """`seen` is the generation that a pass has seen meanwhile."""
-        self._touched = self._touched or news.ours
+    def _hear(self, news: News, *, but_for: Callable[[Committed], bool], seen: int | None = None) -> None:
+        """Note the news, and who may have touched our table, but for some. `seen` is what a pass has seen meanwhile."""
         self._lost = self._lost or news.lost
+        self._anyone = self._anyone or news.lost or any(each.generation is None for each in news.touched)
+        self._touching |= {each.generation for each in news.touched if each.generation is not None}
+        for commit in news.committed:
+            if (self._anyone or commit.generation & 0xFFFF in self._touching) and not but_for(commit):
+                self._suspect(commit)
         if news.committed:
-            self._heard = news.committed[-1].generation
+            last = self._heard = news.committed[-1].generation
+            # What a commit has touched is told before its number.
+            self._touching = frozenset(each for each in self._touching if _after(each, last))
         told = [each for each in news.touched if seen is None or _may_be_newer(each, seen)]
         # One more than are worth a hint says that there were too many.
         self._told += told[: MOST + 1 - len(self._told)]
@@ -155,5 +159,10 @@ def _is_at(nft: Nft, generation: int | None) -> bool:
 
 
 def _may_be_newer(each: Touched, generation: int) -> bool:
-    """Whether the transaction may have come after this one; of numbers of 16 bits, the half that lies ahead is later."""
-    return each.generation is None or 0 < (each.generation - generation) & 0xFFFF <= 0x7FFF
+    """Whether the transaction may have come after this one."""
+    return each.generation is None or _after(each.generation, generation)
+
+
+def _after(short: int, generation: int) -> bool:
+    """Whether the number with these last 16 bits is a later one; the half that lies ahead is later."""
+    return 0 < (short - generation) & 0xFFFF <= 0x7FFF
