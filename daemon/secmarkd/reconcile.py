@@ -9,6 +9,7 @@ that nothing else has been committed; what follows is the same pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -137,13 +138,13 @@ def _put_right(nft: Nft, desired: Table, hints: Hints) -> tuple[tuple[Drift, ...
     if not _only_elements(transactions):
         return (), frozenset()
     try:
-        nft.commit_at(transactions[0], hints.generation)
+        with suppress(WorkerFailed):  # it may have happened: then the read finds nothing to tell of
+            nft.commit_at(transactions[0], hints.generation)
         if nft.generation() == hints.generation:
             return (), frozenset()  # it changed nothing
-    except WorkerFailed:
-        return differing, frozenset()  # it may have happened: then the read finds nothing to tell of
     except KernelError:
         return (), frozenset()
+    # Only as the next one after that generation can it have happened, whether its answer came or not.
     return differing, frozenset({successor(hints.generation)})
 
 

@@ -46,8 +46,8 @@ _PAIRS = 1_000_000
 _LONGEST = 65531
 """Bytes of elements in one command of `commit_at`."""
 
-OURS, THEIRS = (100, "secmarkd-nft"), (200, "nft")
-"""Thread and name of those who commit."""
+DAEMON, OURS, THEIRS = (99, "secmarkd"), (100, "secmarkd-nft"), (200, "nft")
+"""Thread and name of those who commit: by `commit_at`, by `commit`, and others."""
 
 
 class FakeNft:
@@ -86,6 +86,9 @@ class FakeNft:
 
     def commit(self, transaction: Transaction) -> None:
         """As ports.Nft."""
+        self._commit(transaction, OURS)
+
+    def _commit(self, transaction: Transaction, by: tuple[int, str]) -> None:
         self._fail("commit")
         before, self.table = self.table, self._after(transaction, "commit")
         changes = changes_between(before, self.table)
@@ -93,7 +96,7 @@ class FakeNft:
             changes = [None]
         self.commits.append(transaction)
         if changes:
-            self._committed(OURS, changes)
+            self._committed(by, changes)
         if self.interlopers:
             self.interlopers.pop(0)()
         if self._lose_answer:
@@ -113,7 +116,7 @@ class FakeNft:
         if generation != self.number:
             raise Conflict("somebody has changed the ruleset meanwhile", operation="commit")
         self.hasty += 1
-        self.commit(transaction)
+        self._commit(transaction, DAEMON)
 
     def check(self, transaction: Transaction) -> None:
         """As ports.Nft."""

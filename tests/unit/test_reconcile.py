@@ -459,6 +459,21 @@ def test_what_a_lost_answer_repaired_is_told_all_the_same() -> None:
     assert len(nft.commits) == 1
 
 
+def test_the_number_that_a_repair_by_hints_would_have_had_is_not_ours_where_it_never_happened() -> None:
+    class Shared(FakeNft):
+        def read(self) -> Table | None:
+            if not self.reads:
+                self.change_elsewhere()
+            return super().read()
+
+    desired, nft = ports_table(3), Shared()
+    hints = hints_of(nft, desired, without_element)
+    nft.fail_next("commit_at", WorkerFailed("no answer", operation="commit"))
+    outcome = reconcile(nft, desired, hints=hints)
+    assert (outcome.action, len(outcome.drifts), nft.hasty) == (Action.REPAIRED, 1, 0)
+    assert outcome.written == {nft.number} != {successor(hints.generation)}
+
+
 def test_what_the_hints_did_not_tell_is_found_by_the_read_and_told_beside_it() -> None:
     desired, nft = ports_table(3), FakeNft()
     hints = hints_of(nft, desired, without_element)

@@ -440,6 +440,16 @@ def test_several_writers_are_named() -> None:
     assert str(rig.journal.take()[0]).endswith("; by one of ansible (process 300) and nft (process 301)")
 
 
+def test_our_own_repair_whose_answer_was_lost_is_not_taken_for_anothers() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.nft.lose_next_answer()
+    rig.hear()
+    assert rig.nft.hasty == 1
+    detected, _ = rig.journal.take()
+    assert str(detected).endswith("; by nft (process 200)")
+
+
 DOCKER = (400, "dockerd")
 
 
