@@ -303,6 +303,32 @@ def test_lost_events_mean_verification() -> None:
     assert "by " not in str(rig.journal.take()[0])
 
 
+def test_the_number_of_the_last_change_is_told_where_it_is_known() -> None:
+    rig = Rig().started()
+    rig.nft.change(without_chains)
+    rig.nft.change(emptied)
+    changed = str(rig.nft.number)
+    rig.nft.change_elsewhere()
+    rig.hear()
+    told = [each for each in rig.journal.take() if isinstance(each, DriftFlood)]
+    assert {each.fields()["SECMARKD_GENERATION"] for each in told} == {changed}
+    rig.run(200)
+    rig.drop_element()
+    rig.events.lose()
+    rig.hear()
+    assert "SECMARKD_GENERATION" not in rig.journal.take()[0].fields()
+
+
+def test_how_often_events_were_lost_is_counted() -> None:
+    rig = Rig().started()
+    assert rig.service.status.lost_events == 0
+    for _ in range(2):
+        rig.events.lose()
+        rig.hear()
+    assert rig.published[-1].lost_events == 2
+    assert rig.says == "in sync: 1 label, 2 elements; last drift never; the kernel's events were lost 2 times"
+
+
 def test_events_that_never_come_are_made_up_for_by_the_periodic_verification() -> None:
     rig = Rig().started()
     rig.drop_element()

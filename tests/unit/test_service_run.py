@@ -177,8 +177,10 @@ def test_drift_is_repaired_at_the_next_verification_and_told_once() -> None:
         "SECMARKD_THING": "element", "SECMARKD_CHANGE": "missing", "SECMARKD_OBJECT": "server_port { tcp . 80 }",
         "SECMARKD_EXPECTED": "s_http_server_packet_t", "SECMARKD_ACTION": "repaired",
         "SECMARKD_BY": "nft (process 200)", "SECMARKD_BY_COMM": "nft", "SECMARKD_BY_PID": "200",
+        "SECMARKD_GENERATION": str(rig.nft.number - 1),
     }  # fmt: skip
     assert isinstance(repaired, DriftRepaired)
+    assert repaired.fields()["SECMARKD_GENERATION"] == str(rig.nft.number)
     assert rig.says == "in sync: 1 label, 2 elements; last drift less than two minutes ago"
     rig.run(3600)
     assert rig.says.endswith("last drift 60 min ago")

@@ -76,6 +76,8 @@ class DriftRepaired(Event):
     count: int
     action: str
     seconds: float
+    generation: str = ""
+    """The number of the ruleset's last transaction before it was read back."""
 
     def __str__(self) -> str:
         how = {

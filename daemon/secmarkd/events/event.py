@@ -49,6 +49,8 @@ class Attributed:
     by_unit: str = ""
     by_uid: str = ""
     by_loginuid: str = ""
+    generation: str = ""
+    """The number of their last transaction, as `nft monitor` shows it."""
 
 
 def _text(value: object) -> str:

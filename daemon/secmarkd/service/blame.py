@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"(?:container )?[\w./+@:\\-]+(?: \(deleted\))?")
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Those who committed since our table was last known to be right: one of them changed it, or several did.
+    """Those who touched our table since it was last known to be right: one of them changed what differs, or several did.
 
     Processes that differ in their number alone, as those of a script that calls nft in a loop, are one.
     """
@@ -26,6 +26,8 @@ class Blame:
     """Each, the latest last, with how many processes of its kind there were."""
     more: int = 0
     """How many commits besides were not looked into, or are not told of."""
+    generation: int | None = None
+    """The number of the last of these commits."""
 
     def with_writer(self, writer: Writer) -> Blame:
         """One more commit."""
@@ -38,7 +40,7 @@ class Blame:
     def limited(self, more: int) -> Blame:
         """The last few of them; `more` commits were not looked into."""
         left_out = sum(number for _, number in self.writers[:-MOST])
-        return Blame(self.writers[-MOST:], more + left_out)
+        return replace(self, writers=self.writers[-MOST:], more=more + left_out)
 
     @property
     def text(self) -> str:
@@ -51,7 +53,7 @@ class Blame:
         return f"one of {', '.join(named[:-1])} and {named[-1]}"
 
     def fields(self) -> dict[str, str]:
-        """The `by…` fields of events.Attributed; several values with commas between, those that have one in quotes."""
+        """The fields of events.Attributed; several values with commas between, those that have one in quotes."""
         return {
             "by": self.text,
             "by_pid": self._values(lambda each: each.pid),
@@ -61,6 +63,7 @@ class Blame:
             "by_unit": self._values(lambda each: each.unit),
             "by_uid": self._values(lambda each: each.uid),
             "by_loginuid": self._values(lambda each: each.loginuid),
+            "generation": "" if self.generation is None else str(self.generation),
         }
 
     def _values(self, value_of: Callable[[Writer], object]) -> str:

@@ -64,7 +64,7 @@ class Reporter:
             case Action.NONE if self._told and not self._failures:
                 self._journal.write(DriftGone(total(self._told)))
             case Action.CREATED | Action.REPAIRED | Action.REPLACED if told or not new:
-                self._journal.write(DriftRepaired(total(outcome.drifts), outcome.action, seconds))
+                self._journal.write(repair(outcome, seconds))
             case Action.FAILED:
                 self._failed(outcome, retry, now)
             case _:
@@ -167,6 +167,12 @@ class HeldBack:
 def total(drifts: Iterable[Drift]) -> int:
     """How many things differ."""
     return sum(each.count for each in drifts)
+
+
+def repair(outcome: Outcome, seconds: float) -> DriftRepaired:
+    """The event of a pass that put right what differed."""
+    generation = "" if outcome.generation is None else str(outcome.generation)
+    return DriftRepaired(total(outcome.drifts), outcome.action, seconds, generation)
 
 
 def one_by_one(drift: Drift, action: Action, blame: Blame = NOBODY) -> DriftDetected:

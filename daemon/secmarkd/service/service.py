@@ -372,7 +372,7 @@ class Service:
         message, hint = (str(error), error.hint) if error else ("", "")
         wait = self._fight.wait if self._fight.on else 0.0
         self._announcer.update(state=state, attempt=attempt, retry_seconds=retry or wait, error=message, hint=hint)
-        self._announcer.update(last_pass=now, differences=total(outcome.remaining))
+        self._announcer.update(last_pass=now, differences=total(outcome.remaining), lost_events=self._watch.losses)
         self._announcer.update(
             opponent=self._fight.opponent_text, repairs=self._fight.repairs if self._fight.on else 0
         )

@@ -64,6 +64,8 @@ class Status:
     """Repairs in a row, in that fight."""
     unknown: tuple[str, ...] = ()
     """Contexts in the kernel that the loaded policy does not know, each with the place where it is written."""
+    lost_events: int = 0
+    """How often the kernel had to drop what it tells of changes; each time the table was read instead."""
     reload: Reload | None = None
 
     def line(self, now: float) -> str:
@@ -71,6 +73,8 @@ class Status:
         parts = [self._state_line()]
         if self.state in (State.IN_SYNC, State.DRIFT, State.DEGRADED):
             parts.append(f"last drift {'never' if self.last_drift is None else _ago(now - self.last_drift)}")
+            if self.lost_events:
+                parts.append(f"the kernel's events were lost {count(self.lost_events, 'time')}")
         if self.reload and not self.reload.accepted:
             parts.append(f"last reload rejected: {self.reload_summary()}")
         return "; ".join(parts)

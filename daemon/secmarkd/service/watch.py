@@ -10,6 +10,7 @@ and its author is looked up at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from secmarkd.errors import KernelError
 from secmarkd.kernel.nft_requests import PROCESS_NAME
@@ -44,6 +45,8 @@ class Watch:
         """The last transaction that was told of."""
         self._suspects: list[tuple[int, Callable[[], Writer]]] = []
         self._uncounted = 0
+        self.losses = 0
+        """How often events were lost."""
 
     @property
     def pending(self) -> bool:
@@ -122,6 +125,7 @@ class Watch:
     def _hear(self, news: News, *, but_for: Callable[[Committed], bool], seen: int | None = None) -> None:
         """Note the news, and who may have touched our table, but for some. `seen` is what a pass has seen meanwhile."""
         self._lost = self._lost or news.lost
+        self.losses += news.lost
         self._anyone = self._anyone or news.lost or any(each.generation is None for each in news.touched)
         self._touching |= {each.generation for each in news.touched if each.generation is not None}
         for commit in news.committed:
@@ -145,8 +149,8 @@ class Watch:
 
     def _blame(self, suspects: list[tuple[int, Callable[[], Writer]]]) -> Blame:
         blame = NOBODY
-        for _, writer in suspects:
-            blame = blame.with_writer(writer())
+        for generation, writer in suspects:
+            blame = replace(blame.with_writer(writer()), generation=generation)
         return blame.limited(self._uncounted)
 
 
