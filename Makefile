@@ -1,9 +1,5 @@
 # Targets for people; `make` alone lists them. The work is done by packaging/dev/ and tests/lanes.py.
 
-PREFIX ?= /usr
-SYSCONFDIR ?= /etc
-DESTDIR ?=
-
 BOOTSTRAP := packaging/dev/bootstrap
 VENV := .venv/bin
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -49,11 +45,12 @@ vm: ## a shell in the SELinux machine (root; builds it the first time)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/vm/shell.py
 
-install: ## install for the system; PREFIX=/usr, DESTDIR= for packagers
-	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' packaging/dev/install install
+# What stands on the command line of make (DESTDIR=…) is in the environment of both.
+install: ## install for the system; DESTDIR= for packagers
+	@packaging/dev/install install
 
 uninstall: ## remove what install put there; /etc stays
-	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' packaging/dev/install uninstall
+	@packaging/dev/install uninstall
 
 clean: ## remove what was built here, .venv included; the virtual machine's image stays in its cache
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache daemon/*.egg-info
