@@ -45,8 +45,8 @@ vm: ## a shell in the SELinux machine (root; builds it the first time)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/vm/shell.py
 
-# What stands on the command line of make (DESTDIR=…) is in the environment of both.
-install: ## install for the system; DESTDIR= for packagers
+# What stands on the command line of make (DESTDIR=…, VENDOR=…) is in the environment of both.
+install: ## install for the system; packagers: DESTDIR=, and VENDOR=yes for pydantic in it
 	@packaging/dev/install install
 
 uninstall: ## remove what install put there; /etc stays
