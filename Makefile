@@ -45,11 +45,11 @@ vm: ## a shell in the SELinux machine (root; builds it the first time)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/vm/shell.py
 
-# What stands on the command line of make (DESTDIR=…, VENDOR=…) is in the environment of both.
+# What stands on the command line of make (DESTDIR=…, VENDOR=…, CLEAR=…) is in the environment of both.
 install: ## install for the system; packagers: DESTDIR=, and VENDOR=yes for pydantic in it
 	@packaging/dev/install install
 
-uninstall: ## remove what install put there; /etc stays
+uninstall: ## remove what install put there; /etc stays, and so do the labels unless CLEAR=yes
 	@packaging/dev/install uninstall
 
 clean: ## remove what was built here, .venv included; the virtual machine's image stays in its cache

@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TAKEN = (
     "DESTDIR",
     "VENDOR",
+    "CLEAR",
     "PREFIX",
     "prefix",
     "SYSCONFDIR",
@@ -48,6 +49,17 @@ def test_the_folders_that_there_are_may_be_said(tmp_path: Path) -> None:
     done = make("uninstall", f"DESTDIR={tmp_path}", "PREFIX=/usr", "SYSCONFDIR=/etc/")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"removed from {tmp_path}/usr; {tmp_path}/etc/secmarkd stays" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("order", "said"), [("CLEAR=yes", "DESTDIR is not this system"), ("CLEAR=ja", "CLEAR=ja is neither yes nor no")]
+)
+def test_the_labels_of_this_kernel_are_not_those_of_a_folder(tmp_path: Path, order: str, said: str) -> None:
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    (tmp_path / "usr/sbin/secmarkctl").touch()
+    done = make("uninstall", f"DESTDIR={tmp_path}", order)
+    assert (done.returncode, said in done.stderr) == (2, True)
+    assert list(contents(tmp_path)) == ["usr/sbin/secmarkctl"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
