@@ -22,12 +22,23 @@ done
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system
 for each in systemctl journalctl; do
-    printf '#!/bin/sh\\necho asked: %s "$@"\\n' $each >/usr/local/bin/$each
+    printf '#!/bin/sh\\n[ "$2" != is-active ] || exec [ -e /run/active ]\\n' >/usr/local/bin/$each
+    echo "echo asked: $each \\"\\$@\\"" >>/usr/local/bin/$each
     chmod 755 /usr/local/bin/$each
 done
 cd "$REPOSITORY"
 """
-"""The service manager is one that says what it is asked, and does everything."""
+"""The service manager is one that says what it is asked and does everything; the service runs if there is /run/active."""
+LOOK = """\
+import os, sys
+places = ("python/secmarkd/cli/service.py", "labels.d/20-web.toml")
+print("looking", flush=True)
+missed = 0
+while not os.path.exists("/run/enough"):
+    missed += sum(not os.path.exists(f"/usr/lib/secmarkd/{each}") for each in places)
+print("missed", missed)
+"""
+"""Looks for what is being replaced, again and again."""
 TABLE = "nft add table inet secmarkd"
 THERE = "! nft list table inet secmarkd >/dev/null 2>&1 || echo the table is there"
 SENTENCE = "left in the kernel: table inet secmarkd, which labels packets until the next boot; to take it out: "
@@ -61,6 +72,24 @@ def test_what_was_installed_runs_and_is_removed_without_a_trace(run: Run) -> Non
     ).splitlines()
     assert before == after
     assert {each.split()[0] for each in said} >= {"secmarkctl", "secmarkd"}
+
+
+def test_at_an_upgrade_nobody_finds_nothing_and_what_is_gone_is_gone(run: Run) -> None:
+    said = run(
+        "make install\n"
+        "touch /usr/lib/secmarkd/python/secmarkd/stale.py /usr/lib/secmarkd/labels.d/99-stale.toml\n"
+        f"python3 -c '{LOOK}' >/run/looked &\n"
+        "until [ -s /run/looked ]; do :; done; make install; make install; touch /run/enough; wait; cat /run/looked\n"
+        "find /usr/lib/secmarkd -name '*stale*' -o -name '*.new'"
+    )
+    assert said.splitlines()[-1] == "missed 0"
+
+
+def test_what_comes_next_is_said(run: Run) -> None:
+    new = "installed into /usr; next: secmarkctl check, then systemctl enable --now secmarkd"
+    upgraded = "installed into /usr, and the service still runs what was there; next: systemctl restart secmarkd"
+    said = [each for each in run("make install; touch /run/active; make install").splitlines() if "installed" in each]
+    assert said == [new, upgraded]
 
 
 def test_labels_that_are_in_the_kernel_stay_there_and_the_way_to_take_them_out_is_said(run: Run) -> None:
