@@ -11,12 +11,14 @@ from secmarkd.errors import (
     Problem,
     RelabelDenied,
     StateUnknown,
+    Upgraded,
     WorkerFailed,
 )
 from secmarkd.events import (
     DriftDetected,
     DriftGone,
     DriftRepaired,
+    EndedForUpgrade,
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
@@ -107,6 +109,29 @@ def test_a_loading_process_that_crashes_rejects_the_reload() -> None:
     events = rig.reload(WorkerFailed("the loading process died of SIGKILL", operation="load"))
     assert kinds([*events]) == ["WorkerCrashed", "ReloadRejected"]
     assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_reload_after_an_upgrade_is_rejected_and_the_old_version_goes_on() -> None:
+    rig = Rig().started()
+    assert [str(event) for event in rig.reload(Upgraded())] == [
+        "reload rejected, the labels stay as they were: secmarkd was upgraded; restart the service "
+        "(systemctl restart secmarkd)",
+    ]
+    rig.drop_element()
+    rig.run(0)
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.service.running
+
+
+def test_a_pass_that_an_upgrade_prevents_ends_the_service_so_that_it_is_started_anew() -> None:
+    rig = Rig(configuration(80, 443, on_stop=OnStop.REMOVE)).started()
+    rig.nft.fail_next("read", Upgraded(), times=99)
+    rig.service.ask_verify()
+    rig.run(0)
+    assert rig.service.exit_status is Exit.FAILURE
+    assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.says == "secmarkd was upgraded; restart the service"
 
 
 def test_many_requests_to_reload_are_one_reload() -> None:

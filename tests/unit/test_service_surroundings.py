@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.errors import ConfigError, Problem
-from secmarkd.events import DriftDetected, EnvironmentChanged, EnvironmentNotFollowed, LabelsReplaced, Priority
+from secmarkd.errors import ConfigError, Problem, Upgraded
+from secmarkd.events import (
+    DriftDetected,
+    EndedForUpgrade,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+    LabelsReplaced,
+    Priority,
+)
 from secmarkd.kernel.cgroup_events import CgroupEvents
 from secmarkd.model.labels import Environment
 from secmarkd.ports import CgroupNews
 from secmarkd.ruleset.table import Key, Match, Table
+from secmarkd.service.exits import Exit
 from secmarkd.service.loading import Loaded
 from secmarkd.service.status import State
 from secmarkd.service.surroundings import GONE_SETTLES
@@ -50,6 +58,19 @@ def test_a_change_of_the_machine_that_contradicts_the_labels_leaves_them() -> No
     rig.run(300)
     assert isinstance(rig.journal.take()[-1], EnvironmentNotFollowed)
     assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_change_of_the_machine_that_an_upgrade_keeps_from_being_followed_ends_the_service_too() -> None:
+    rig = Rig().started()
+
+    def upgraded(loaded: Loaded, environment: Environment) -> Loaded:
+        raise Upgraded
+
+    rig.loader.recompiled = upgraded
+    rig.environment = Environment(cgroups={"a.slice": 7})
+    rig.run(300)
+    assert rig.service.exit_status is Exit.FAILURE
+    assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
 
 
 def contradicted(rig: Rig) -> list[Environment]:

@@ -29,13 +29,13 @@ from secmarkd.events.drift import (
 )
 from secmarkd.events.event import Attributed, Event, Priority
 from secmarkd.events.labels import LabelsCreated, LabelsReplaced
-from secmarkd.events.life import Ready, RemovalFailed, Started, StartFailed, Stopped
+from secmarkd.events.life import EndedForUpgrade, Ready, RemovalFailed, Started, StartFailed, Stopped
 from secmarkd.events.policy import ContextsKnown, ContextsUnknown, EnforcementChanged
 from secmarkd.events.trouble import Degraded, EventsLost, Recovered, RepairFailed, VerificationFailed, WorkerCrashed
 from secmarkd.events.words import count, duration
 
 EVENTS: tuple[type[Event], ...] = (
-    Started, Ready, StartFailed, Stopped, RemovalFailed,
+    Started, Ready, StartFailed, Stopped, EndedForUpgrade, RemovalFailed,
     LabelsCreated, LabelsReplaced,
     Reloaded, ReloadRejected, ConfigurationProblem, LabelRejected,
     ContextsUnknown, ContextsKnown, EnforcementChanged,
@@ -59,6 +59,7 @@ __all__ = [
     "DriftGone",
     "DriftHeldBack",
     "DriftRepaired",
+    "EndedForUpgrade",
     "EnforcementChanged",
     "EnvironmentChanged",
     "EnvironmentNotFollowed",

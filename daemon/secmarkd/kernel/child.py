@@ -5,7 +5,7 @@
 
 The child is started by the first request and again by the next request after it has ended. It ends with its parent: its
 socket closes, and the kernel is asked to kill it when the *thread* that started it ends (PR_SET_PDEATHSIG); so start it
-from a thread that lasts.
+from a thread that lasts. It is of the same version as its parent, or refused (see `build`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import time
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from secmarkd.errors import SecmarkdError, WorkerFailed
+from secmarkd.errors import SecmarkdError, Upgraded, WorkerFailed
+from secmarkd.kernel import build
 from secmarkd.kernel.frames import Answer, Ended, Failed, Late, Raised, receive, send, to_frame
 
 _CHUNK = 1 << 16
@@ -46,6 +47,8 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._stderr = -1
+        self._proven = False
+        """Whether the process has answered, so that it had read this program from disk, and it was this version."""
         self._dying: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -62,9 +65,10 @@ class Child:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start it unless it runs, without waiting until it has begun to answer."""
+        """Start it unless it runs, without waiting until it has begun to answer. Upgraded: see `request`."""
         if self.pid is None:
             self.close()
+            build.require_unchanged()
             self._start()
 
     def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
@@ -72,7 +76,7 @@ class Child:
 
         WorkerFailed when the child cannot be started, crashes, raises anything else, does not answer within `deadline`
         seconds (it is killed) or answers nonsense; it is then not known how much of the request it has done. The next
-        request starts another one.
+        request starts another one. Upgraded when another one would be of another version; one that runs is asked as ever.
         """
         operation = operation or self._name
         end = time.monotonic() + deadline
@@ -89,6 +93,9 @@ class Child:
             raise WorkerFailed(message, operation=operation) from None
         except (Ended, OSError):
             self._raise_death(operation)
+        except Upgraded:
+            self.close()
+            raise
         except Exception as error:
             self.close()
             raise WorkerFailed(f"{self._name} answered nonsense: {error!r}", operation=operation) from error
@@ -140,7 +147,7 @@ class Child:
                 env={**environment, "LC_ALL": "C"},
                 start_new_session=True,
             )
-            self._socket, self._stderr = ours, stderr
+            self._socket, self._stderr, self._proven = ours, stderr, False
         except BaseException:
             ours.close()
             os.close(stderr)
@@ -152,8 +159,13 @@ class Child:
     def _exchange(self, frame: bytes, end: float) -> Answer | Raised | Failed:
         connection = self._socket
         assert connection is not None
-        send(connection, frame, end)
-        reply = receive(connection, end)
+        try:
+            send(connection, frame, end)
+            reply = receive(connection, end)
+        finally:
+            if not self._proven:
+                build.require_unchanged()
+        self._proven = True
         if not isinstance(reply, (Answer, Raised, Failed)):
             raise TypeError(f"a {type(reply).__name__}")
         return reply

@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError
+from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError, Upgraded
 from secmarkd.events import (
+    EndedForUpgrade,
     Ready,
     Reloaded,
     ReloadRejected,
@@ -141,7 +142,10 @@ class Service:
         elif self._reload_asked:
             self._reload()
         elif due:
-            self._verify()
+            try:
+                self._verify()
+            except Upgraded as error:
+                self._make_way(error)
         if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
@@ -256,6 +260,12 @@ class Service:
             self._fight.drifted(self._blame, repaired=not reported)
         self._settle(outcome)
         self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds, self._blame)
+
+    def _make_way(self, error: Upgraded) -> None:
+        """End, for the service manager to start the program that is on disk now: this one can no longer do its work."""
+        self.exit_status = Exit.FAILURE
+        self._world.journal.write(EndedForUpgrade(str(error).partition(";")[0]))
+        self._announcer.update(state=State.STOPPED, error=str(error), hint=error.hint)
 
     def _stop(self) -> None:
         self._announcer.tell(STOPPING="1", STATUS="stopping")

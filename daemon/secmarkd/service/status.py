@@ -152,4 +152,5 @@ class StatusFile:
         except OSError as error:
             raise SecmarkdError(f"cannot read {self._path}: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
-            raise SecmarkdError(f"{self._path} was not written by this version of secmarkd") from None
+            message = f"{self._path} was not written by this version of secmarkd"
+            raise SecmarkdError(message, hint="after an upgrade: systemctl restart secmarkd") from None

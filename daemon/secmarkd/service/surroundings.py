@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from secmarkd.errors import SecmarkdError
+from secmarkd.errors import SecmarkdError, Upgraded
 from secmarkd.events import CgroupAbsent, EnvironmentChanged, EnvironmentNotFollowed
 from secmarkd.model.labels import Environment
 from secmarkd.service.environment import differences, only_made_anew
@@ -44,7 +44,7 @@ class Surroundings:
     def changed(self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool) -> Loaded | None:
         """The same labels for what the machine is now; None where it is what it was, or they cannot be compiled for it.
 
-        `compiling` is entered while that lasts. `again`: try what failed before.
+        `compiling` is entered while that lasts. `again`: try what failed before. Upgraded: as Child says.
         """
         environment = self._read(loaded)
         if environment == loaded.environment or (environment == self._unfollowed and not again):
@@ -52,6 +52,8 @@ class Surroundings:
         try:
             with compiling:
                 followed = self._compiled(loaded, environment)
+        except Upgraded:
+            raise
         except SecmarkdError as error:
             if environment != self._unfollowed:
                 for event in details(error, lambda context: loaded.origins.get(context, "")):
