@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -193,6 +194,57 @@ def test_verbs_that_write_leave_a_running_service_alone(running: Machine, verb: 
     assert "the service is running" in result.err
     assert f"systemctl {instead} secmarkd" in result.err
     assert running.nft.reads == 0
+
+
+@pytest.fixture
+def busy(machine: Machine) -> Iterator[Machine]:
+    """Where another secmarkctl holds the lock, after a service of another process was killed."""
+    with held(machine.runtime):
+        publish(machine, Status(pid=os.getpid() + 1, state=State.IN_SYNC))
+        yield machine
+
+
+@pytest.mark.parametrize("verb", ["apply", "clear", "reload"])
+def test_another_secmarkctl_at_work_is_neither_taken_for_the_service_nor_signalled(busy: Machine, verb: str) -> None:
+    result = busy.ctl(verb)
+    assert result.code == Exit.FAILURE
+    assert result.err == (
+        f"error: another secmarkctl is at work (process {os.getpid()})\nhint: try again when it has ended\n"
+    )
+    assert busy.signals == []
+    assert busy.nft.reads == 0
+    assert f"not running\nanother secmarkctl is at work (process {os.getpid()})\n" in busy.ctl("status").out
+
+
+@pytest.mark.parametrize("verb", ["apply", "clear", "reload"])
+def test_a_service_that_is_just_ending_is_said_to_be_and_not_signalled(running: Machine, verb: str) -> None:
+    publish(running, Status(pid=os.getpid(), state=State.STOPPED))
+    result = running.ctl(verb)
+    assert result.code == Exit.FAILURE
+    assert f"error: the service is just ending (process {os.getpid()})\n" in result.err
+    assert running.signals == []
+
+
+def test_a_status_file_that_nobody_understands_does_not_hide_that_the_lock_is_held(running: Machine) -> None:
+    (running.runtime / "status.json").write_text("{")
+    for verb in ("apply", "clear", "reload"):
+        result = running.ctl(verb)
+        assert "status.json was not written by this version of secmarkd\n" in result.err
+        assert result.code == Exit.FAILURE
+    assert f"error: process {os.getpid()} holds {running.runtime}/lock, and " in running.ctl("apply").err
+    assert running.signals == []
+
+
+@pytest.mark.parametrize("verb", ["apply", "clear"])
+def test_a_hangup_does_not_end_a_verb_that_writes(machine: Machine, verb: str) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    if verb == "clear":
+        machine.ctl("apply")
+    seen: list[object] = []
+    machine.nft.interlopers.append(lambda: seen.append(signal.getsignal(signal.SIGHUP)))
+    assert machine.ctl(verb).code == 0
+    assert seen == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_clear_takes_everything_out_and_may_be_repeated(machine: Machine) -> None:

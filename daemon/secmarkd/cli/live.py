@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from secmarkd.cli.occupied import alone
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.events import count
@@ -21,7 +21,6 @@ from secmarkd.ruleset.transaction import Rebuild, Replace
 from secmarkd.service.environment import ports_in_use
 from secmarkd.service.exits import Exit
 from secmarkd.service.loading import Loaded, load
-from secmarkd.service.lock import AlreadyRunning, held
 from secmarkd.service.reporting import total
 from secmarkd.service.world import remove, require_selinux
 
@@ -62,7 +61,7 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
 def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """One verified pass."""
     out = Output.on(tools.out)
-    with _alone(arguments, "systemctl reload secmarkd"):
+    with alone(Path(arguments.runtime_dir), "systemctl reload secmarkd"):
         loaded = _load(arguments, tools)
         with closing(tools.open_nft()) as nft:
             outcome = reconcile(nft, loaded.table, in_use=ports_in_use, staged=True)
@@ -83,7 +82,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
 def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Take our table out, after saying what was in it."""
     out = Output.on(tools.out)
-    with _alone(arguments, "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
+    with alone(Path(arguments.runtime_dir), "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
         live = nft.read()
         if live is None:
             out.json({"removed": False}) if arguments.json else out.line(
@@ -107,17 +106,6 @@ def _load(arguments: argparse.Namespace, tools: Tools) -> Loaded:
     if loaded.settings.mode is Mode.LABEL:
         require_selinux(tools.open_selinux())
     return loaded
-
-
-@contextmanager
-def _alone(arguments: argparse.Namespace, instead: str) -> Iterator[None]:
-    """The lock, so that no service undoes or repeats this."""
-    try:
-        with held(Path(arguments.runtime_dir)):
-            yield
-    except AlreadyRunning as error:
-        message = f"the service is running (process {error.pid}) and keeps the labels itself"
-        raise AlreadyRunning(message, pid=error.pid, hint=f"use `{instead}`") from None
 
 
 def _size(loaded: Loaded) -> str:

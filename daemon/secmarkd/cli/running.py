@@ -6,6 +6,7 @@ import argparse
 import signal
 from pathlib import Path
 
+from secmarkd.cli.occupied import Holder, another_at_work, who
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.errors import SecmarkdError
@@ -26,7 +27,7 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
     folder, out = Path(arguments.runtime_dir), Output.on(tools.out)
     last = StatusFile(folder).read()
     pid = _living(folder, last)
-    running = pid is not None and last is not None and last.pid == pid and last.state is not State.STOPPED
+    running = pid is not None and who(pid, last) is Holder.SERVICE
     now = tools.clock.monotonic()
     if arguments.json:
         out.json({"running": running, "line": last.line(now) if last else "", **(last.to_json() if last else {})})
@@ -40,6 +41,8 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
             out.line(f"  {problem}")
     else:
         out.line("not running", Colour.BAD)
+        if pid and who(pid, last) is Holder.SECMARKCTL:
+            out.line(f"another secmarkctl is at work (process {pid})")
         if last is not None:
             out.line(f"when last seen: {last.line(now)}")
         out.line("hint: `systemctl start secmarkd`; `secmarkctl plan` tells what is in the kernel")
@@ -67,6 +70,27 @@ def _exit(status: Status) -> Exit:
 def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Signal, and wait for a reload that began after the signal: an earlier one may have read the files before an edit."""
     folder, out = Path(arguments.runtime_dir), Output.on(tools.out)
+    pid = _service(folder)
+    asked = tools.clock.monotonic()
+    try:
+        tools.send_signal(pid, signal.SIGHUP)
+    except ProcessLookupError:
+        raise NotRunning("the service ended just now") from None
+    done = _await(folder, pid, asked, arguments.timeout, tools)
+    if done.accepted and not done.error:
+        out.line("reloaded")
+        return Exit.OK
+    for problem in done.problems:
+        print(problem, file=tools.err)
+    head = "reload rejected, the labels stay as they were" if not done.accepted else "reloaded"
+    print(f"error: {head}: {done.error}", file=tools.err)
+    if done.hint:
+        print(f"hint: {done.hint}", file=tools.err)
+    return Exit(done.exit_status)
+
+
+def _service(folder: Path) -> int:
+    """The running service's process, which may be signalled: by this signal any other would end."""
     try:
         pid = holder(folder)
     except PermissionError:
@@ -82,31 +106,22 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
         raise SecmarkdError(
             message, hint=f"`df {folder}` tells whether it is full; `systemctl kill -s HUP secmarkd` reloads"
         )
-    asked = tools.clock.monotonic()
-    try:
-        tools.send_signal(pid, signal.SIGHUP)
-    except ProcessLookupError:
-        raise NotRunning("the service ended just now") from None
-    done = _await(folder, asked, arguments.timeout, tools)
-    if done.accepted and not done.error:
-        out.line("reloaded")
-        return Exit.OK
-    for problem in done.problems:
-        print(problem, file=tools.err)
-    head = "reload rejected, the labels stay as they were" if not done.accepted else "reloaded"
-    print(f"error: {head}: {done.error}", file=tools.err)
-    if done.hint:
-        print(f"hint: {done.hint}", file=tools.err)
-    return Exit(done.exit_status)
+    match who(pid, StatusFile(folder).read()):
+        case Holder.SERVICE:
+            return pid
+        case Holder.ENDING:
+            raise NotRunning(f"the service is just ending (process {pid})", hint="`systemctl start secmarkd`")
+        case Holder.SECMARKCTL:
+            raise another_at_work(pid)
 
 
-def _await(folder: Path, asked: float, timeout: float, tools: Tools) -> Reload:
+def _await(folder: Path, pid: int, asked: float, timeout: float, tools: Tools) -> Reload:
     file = StatusFile(folder)
     while tools.clock.monotonic() < asked + timeout:
         last = file.read()
         if last is not None and last.reload is not None and last.reload.began >= asked:
             return last.reload
-        if holder(folder) is None:
+        if holder(folder) != pid:
             raise NotRunning("the service ended before it had reloaded", hint="`journalctl -u secmarkd` tells why")
         tools.sleep(POLL)
     raise SecmarkdError(

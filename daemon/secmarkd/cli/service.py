@@ -22,7 +22,7 @@ from secmarkd.service.loop import Loop
 from secmarkd.service.memory import give_back
 from secmarkd.service.notify import Manager, runtime_folder, watchdog_interval
 from secmarkd.service.service import Service
-from secmarkd.service.status import StatusFile
+from secmarkd.service.status import Status, StatusFile
 from secmarkd.service.world import World
 
 LOCK_PATIENCE = 5.0
@@ -59,6 +59,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     loop = Loop(clock)
     lock = Lock(folder)
     _acquire(lock, tools)
+    StatusFile(folder).publish(Status(pid=os.getpid()))  # tells who holds the lock: the service, and no secmarkctl
     nft = tools.open_nft(at_once=True)
     events = tools.open_events()
     selinux_events = tools.open_selinux_events()
