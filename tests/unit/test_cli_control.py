@@ -336,6 +336,99 @@ def test_explain_tells_when_a_default_decides(machine: Machine) -> None:
     assert explained["assumed"] == ["port 50000 after the address that follows `from`"]
 
 
+ANNOUNCED = "in tcp from 203.0.113.1:20 to 198.51.100.7:40000 on eth0 expected"
+
+
+def label(machine: Machine) -> None:
+    machine.write("secmarkd.toml", 'mode = "label"\n')
+
+
+def test_explain_tells_whose_label_an_announced_connection_gets(machine: Machine) -> None:
+    label(machine)
+    result = machine.ctl("explain", ANNOUNCED)
+    assert "label   the label of the connection that announced this one; name it by `saved CONTEXT`\n" in result.out
+    assert "by      no label of the label map\n" in result.out
+    explained = json.loads(machine.ctl("explain", "--json", ANNOUNCED).out)
+    assert (explained["context"], explained["rule"]) == (None, None)
+    assert explained["why"] == "the label of the connection that announced this one"
+
+
+def test_explain_gives_an_announced_connection_the_label_that_is_said_to_be_saved(machine: Machine) -> None:
+    label(machine)
+    result = machine.ctl("explain", ANNOUNCED, "saved", "system_u:object_r:ftp_packet_t:s0")
+    assert "label   system_u:object_r:ftp_packet_t:s0\n" in result.out
+    assert "expected, saved system_u:object_r:ftp_packet_t:s0)" in result.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [ANNOUNCED.replace("40000", "80"), ANNOUNCED.replace("eth0", "lo")],
+    ids=["a label names it", "loopback"],
+)
+def test_explain_speaks_of_announcing_only_where_that_decides(machine: Machine, words: str) -> None:
+    label(machine)
+    assert "announced" not in machine.ctl("explain", words).out
+
+
+def test_explain_tells_that_a_rehearsal_knows_no_saved_label(machine: Machine) -> None:
+    note = (
+        "note    no label is saved while rehearsing: the packet is then counted as "
+        "system_u:object_r:server_packet_t:s0 (default.server)\n"
+    )
+    assert note in machine.ctl("explain", ANNOUNCED).out
+    assert note in machine.ctl("explain", f"{ANNOUNCED} saved system_u:object_r:ftp_packet_t:s0").out
+    label(machine)
+    assert "note" not in machine.ctl("explain", ANNOUNCED).out
+
+
+def test_explain_says_what_it_assumes_of_the_process_where_a_label_asks(machine: Machine) -> None:
+    words = "out tcp from 10.0.0.1 port 40000 to 10.0.0.2:80 on eth0"
+    assert "assumed" not in machine.ctl("explain", words).out
+    machine.write("labels.d/60-user.toml", '[labels.mine]\ntype = "mine_packet_t"\nrole = "client"\nuser = [0]\n')
+    assert "assumed: a user that no label names\n" in machine.ctl("explain", words).out
+    assert "assumed: no process that the hook sees\n" in machine.ctl("explain", f"{words} saved a_u:b_r:c_t").out
+    assert "assumed" not in machine.ctl("explain", f"{words} user 0").out
+    assert "assumed" not in machine.ctl("explain", "in tcp from 10.0.0.1:40000 to 10.0.0.2:80 on eth0").out
+
+
+@pytest.mark.parametrize("protocol", ["icmp", "icmpv6", "esp"])
+def test_the_packet_of_a_contradiction_is_one_that_explain_understands(machine: Machine, protocol: str) -> None:
+    labels = f'[labels.NAME]\ntype = "NAME_packet_t"\nprotocol = ["{protocol}"]\n'
+    machine.write("labels.d/50-web.toml", labels.replace("NAME", "one") + labels.replace("NAME", "two"))
+    words = machine.ctl("check").err.split("`")[1]
+    assert words.startswith(f"in {protocol} from ")
+    explained = machine.ctl("explain", words)
+    assert explained.code == Exit.CONFIG  # for the contradiction; Exit.USAGE says that the words are not understood
+    assert "both match" in explained.err
+
+
+NOWHERE = "secmarkd-test.slice/no-such.service"
+WAITING = f'[labels.waits]\ntype = "waits_packet_t"\nrole = "client"\ncgroup = ["{NOWHERE}"]\ntcp = [1, 2]\n'
+
+
+def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
+    machine.write("labels.d/60-waits.toml", WAITING)
+    checked = machine.ctl("check")
+    assert checked.code == 0
+    notes = [line for line in checked.out.splitlines() if line.startswith("note: ")]
+    place = f"{machine.root}/etc/labels.d/60-waits.toml:5: labels.waits"
+    assert notes == [f"note: {place}: waits for the cgroup {NOWHERE}, which does not exist now"]
+    assert f"tcp 1 cgroup {NOWHERE} (waits: no such cgroup now)" in machine.ctl("show").out
+    rules = json.loads(machine.ctl("show", "--json").out)["rules"]
+    assert {rule["label"] for rule in rules if rule.get("waits_for_cgroup")} == {"waits"}
+
+
+def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:
+    machine.write("labels.d/60-waits.toml", WAITING)
+    words = f"out tcp from 10.0.0.1 port 40000 to 10.0.0.2:2 on eth0 user 0 cgroup /sys/fs/cgroup/{NOWHERE}"
+    out = machine.ctl("explain", words).out
+    assert "label   system_u:object_r:client_packet_t:s0\n" in out
+    assert (
+        f"note    there is no cgroup {NOWHERE} now; once there is, it is system_u:object_r:waits_packet_t:s0" in out
+    )
+    assert "note" not in machine.ctl("explain", words.replace(":2 ", ":3 ")).out
+
+
 def test_explain_answers_nonsense_with_an_example(machine: Machine) -> None:
     result = machine.ctl("explain", "hello")
     assert result.code == Exit.USAGE

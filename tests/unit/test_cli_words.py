@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from secmarkd.cli.words import ASSUMED_PORT, EXAMPLE, Unclear, parse_packet
+from secmarkd.cli.said import EXAMPLE, Unclear
+from secmarkd.cli.words import ASSUMED_PORT, parse_packet
 from secmarkd.model.address import parse_address
+from secmarkd.model.context import parse_context
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMP, TCP, UDP
 
@@ -65,6 +67,53 @@ def test_forwarded_packets_have_two_interfaces() -> None:
 def test_the_local_process_can_be_named() -> None:
     packet = parse("out 17 from 10.0.0.1 to 10.0.0.2:53 user root cgroup /system.slice/x.service expected")
     assert (packet.protocol, packet.user, packet.cgroup, packet.expected) == (UDP, 0, "system.slice/x.service", True)
+    mounted = parse("out 17 from 10.0.0.1 to 10.0.0.2:53 user 0 cgroup /sys/fs/cgroup/system.slice/x.service")
+    assert (mounted.user, mounted.cgroup) == (packet.user, packet.cgroup)
+
+
+def test_a_saved_label_is_a_whole_context_with_its_commas() -> None:
+    packet = parse("in tcp from 10.0.0.1:20 to 10.0.0.2:5000 saved system_u:object_r:ftp_packet_t:s0:c0,c3")
+    assert packet.saved == parse_context("system_u:object_r:ftp_packet_t:s0:c0,c3")
+
+
+def test_saying_the_same_twice_is_no_contradiction() -> None:
+    assert parse(f"{EXAMPLE} in tcp on eth0 to 198.51.100.7:443 port 443 syn new") == parse(EXAMPLE)
+
+
+def test_words_of_grammar_stand_before_values_too() -> None:
+    assert parse("in the tcp packet from the 192.0.2.7:51234 to 198.51.100.7:443 on interface eth0") == parse(EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("ends", "interface"),
+    [
+        ("from 127.0.0.1 to 127.0.0.1", "lo"),
+        ("from 127.0.0.1 to 127.0.0.2", "lo"),
+        ("from ::1 to ::1", "lo"),
+        ("from 10.0.0.1 to 10.0.0.1", "lo"),
+        ("from 127.0.0.1 to 10.0.0.1", ""),
+    ],
+)
+def test_between_this_hosts_own_addresses_the_loopback_interface_is_assumed(ends: str, interface: str) -> None:
+    for way in ("in", "out"):
+        packet, assumed = parse_packet(f"{way} gre {ends}".split())
+        assert (packet.input_interface or packet.output_interface) == interface
+        assert assumed == (f"interface {interface}" if interface else "an interface that no label names",)
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "assumed"),
+    [
+        ("", ("in by an interface that no label names", "out by an interface that no label names")),
+        ("on eth0", ("out by an interface that no label names",)),
+        ("via eth0", ("in by an interface that no label names",)),
+        ("on eth0 via eth1", ()),
+    ],
+)
+def test_interfaces_of_forwarded_packets_that_are_not_said_are_assumed(
+    interfaces: str, assumed: tuple[str, ...]
+) -> None:
+    assert parse_packet(f"forward gre from 10.0.0.1 to 10.9.0.1 {interfaces}".split())[1] == assumed
 
 
 @pytest.mark.parametrize(
@@ -72,7 +121,7 @@ def test_the_local_process_can_be_named() -> None:
     [
         ("tcp from 1.2.3.4 to 1.2.3.5:80", "in, out or forward"),
         ("in from 1.2.3.4 to 1.2.3.5:80", "protocol is missing"),
-        ("in tpc from 1.2.3.4 to 1.2.3.5:80", "'tpc' is not a protocol"),
+        ("in tpc from 1.2.3.4 to 1.2.3.5:80", '"tpc" is no protocol known by name; did you mean'),
         ("in tcp to 1.2.3.5:80", "after `from` is missing"),
         ("in tcp from 1.2.3.4 to", "after 'to' something is missing"),
         ("in tcp from 1.2.3.4 to 1.2.3.5", "port of the service is missing"),
@@ -84,6 +133,43 @@ def test_the_local_process_can_be_named() -> None:
         ("in tcp port 5 from 1.2.3.4 to 1.2.3.5", "after the address it belongs to"),
         ("in tcp sideways from 1.2.3.4 to 1.2.3.5:80", "'sideways' is not understood"),
         ("in tcp from 1.2.3.4 to 1.2.3.5:80 user nobody-here", "no user"),
+        ("in ² from 1.2.3.4 to 1.2.3.5", '"²" is no protocol'),
+        ("in ٣ from 1.2.3.4 to 1.2.3.5", '"٣" is no protocol'),
+        ("in 256 from 1.2.3.4 to 1.2.3.5", "256 is no protocol"),
+        ("in ipip from 1.2.3.4 to 1.2.3.5", "write the number"),
+        ("in tcp from ::ffff:1.2.3.4 to ::1 port 5", 'write IPv4 as "1.2.3.4"'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:²", "neither a port"),
+        (f"in tcp from 1.2.3.4 to 1.2.3.5:{'9' * 5000}", "neither a port"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:\udcff", "neither a port"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 user ²", "no user"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 user 4294967295", "4294967295 is no uid"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:", "no port after its colon"),
+        ("in tcp from 1.2.3.4 to [2001:db8::1]:", "no port after its colon"),
+        ("in tcp from [1.2.3.4 to 1.2.3.5:80", r"'\[1.2.3.4' is not \[ADDRESS\]:PORT"),
+        ("in tcp from [::1]80 to ::1 port 80", r"is not \[ADDRESS\]:PORT"),
+        ("in tcp from fe80::1%eth0 to fe80::2 port 80", "has a zone; write fe80::1, and the interface as `on eth0`"),
+        ("in tcp from 1.2.3.4 from 1.2.3.6 to 1.2.3.5:80", "`from` was said twice: 1.2.3.4 and 1.2.3.6"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 port 81", "the port .* `to` was said twice"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5 port 80 port 81", "the port .* `to` was said twice: 80 and 81"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 out", "'out': the packet's way was said before"),
+        ("in tcp udp from 1.2.3.4 to 1.2.3.5:80", "'udp' is not understood here; the protocol is tcp already"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 via eth0", "write `on eth0`"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 on eth*", r"without \*"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 on sixteen-letters0", "too long"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a/../b", '".." part'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 reply original", "not both `reply` and `original`"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 invalid original", "not both `invalid` and `original`"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 untracked expected", "not both `untracked` and `expected`"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 established syn", "not both `established` and `syn`"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 new reply", "not both `new` and `reply`"),
+        ("in udp from 1.2.3.4 to 1.2.3.5:80 syn", "udp has no SYN"),
+        ("in icmpv6 from 1.2.3.4 to 1.2.3.5", "icmpv6 does not go over IPv4, whose addresses these are; write icmp$"),
+        ("in icmp from ::1 to ::2", "icmp does not go over IPv6, whose addresses these are; write icmpv6$"),
+        ("forward tcp from 1.2.3.4 to 1.2.3.5:80 user 0", "no process of this host; leave `user` out"),
+        ("forward tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a", "no process of this host; leave `cgroup` out"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 saved ftp_packet_t", "user:role:type"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 invalid saved a:b:c", "`invalid` has no connection"),
+        ("out tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a saved a:b:c", "the `user` is missing"),
     ],
 )
 def test_unclear_words_are_answered_with_an_example(words: str, complaint: str) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from secmarkd.cli.files import rule_json, selectors
 from secmarkd.cli.output import Colour, Output
+from secmarkd.cli.said import EXAMPLE
 from secmarkd.cli.tools import Tools
-from secmarkd.cli.words import EXAMPLE, parse_packet
+from secmarkd.cli.words import parse_packet
+from secmarkd.model.context import parse_context
 from secmarkd.model.evaluate import Decision, evaluate
+from secmarkd.model.labels import LabelMap, Mode, Role
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import protocol_name
 from secmarkd.service.exits import Exit
-from secmarkd.service.loading import load
+from secmarkd.service.loading import Loaded, load
 
 DESCRIPTION = f"""\
 Tell which label a packet gets, and which rule decides. The answer comes from the label map, not from the kernel.
@@ -27,30 +32,102 @@ Tell which label a packet gets, and which rule decides. The answer comes from th
   reply | untracked    what conntrack says; otherwise the packet goes the way that the connection was opened
   syn | established    a TCP packet opens its connection unless it is a reply or `established` is said
   expected             announced by a conntrack helper, as an FTP data connection is
+  saved CONTEXT        the label on the connection: an earlier packet's, or that of the connection that announced it
   user NAME            the local process, and
   cgroup PATH          where it runs
 """
 
 
+_ANNOUNCED = "the label of the connection that announced this one"
+_PROBE = parse_context("probe_u:probe_r:probe_t")
+"""A label that is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of a packet."""
+
+    packet: Packet
+    assumed: tuple[str, ...]
+    decision: Decision
+    notes: tuple[str, ...]
+    """What would be otherwise, and when."""
+
+
 def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Parse, evaluate, print."""
     packet, assumed = parse_packet(arguments.words)
-    loaded, label_map = load(arguments.config_dir)
-    decision = evaluate(label_map, packet, loaded.environment)
+    answer = _answer(packet, assumed, *load(arguments.config_dir))
     out = Output.on(tools.out)
     if arguments.json:
-        out.json(_json(packet, decision, assumed))
-        return Exit.OK
-    out.line(f"packet  {_describe(packet)}")
-    if assumed:
-        out.line(f"        assumed: {', '.join(assumed)}", Colour.FAINT)
-    out.line(f"label   {decision.context or 'none: the packet keeps what it has'}", Colour.HEAD)
-    out.line(f"role    {decision.role}")
+        out.json(_json(answer))
+    else:
+        _print(answer, out)
+    return Exit.OK
+
+
+def _answer(packet: Packet, assumed: tuple[str, ...], loaded: Loaded, label_map: LabelMap) -> Answer:
+    decision = evaluate(label_map, packet, loaded.environment)
+    marked = decision
+    if _inherits(packet, decision, loaded, label_map):
+        marked = Decision(None, None, _ANNOUNCED, decision.role)
+    process = _process_assumed(packet, decision, label_map)
+    return Answer(packet, (*assumed, *process), marked, tuple(_notes(packet, marked, loaded, label_map)))
+
+
+def _inherits(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> bool:
+    """Whether an announced packet gets the label of another connection, which was not said."""
+    if not packet.expected or packet.saved is not None or decision.rule is not None:
+        return False
+    return evaluate(label_map, replace(packet, saved=_PROBE), loaded.environment).context == _PROBE
+
+
+def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) -> Iterator[str]:
+    """What was left out of the local process, where some label asks for it."""
+    of_role = [rule for rule in label_map.rules if rule.role is decision.role]
+    if packet.user is None and packet.saved is not None and decision.role is not Role.FORWARD:
+        yield "no process that the hook sees"
+    elif packet.user is None and any(rule.user is not None for rule in of_role):
+        yield "a user that no label names"
+    if packet.cgroup is None and packet.saved is None and any(rule.cgroup is not None for rule in of_role):
+        yield "a cgroup that no label names"
+
+
+def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[str]:
+    if missing := loaded.cgroups.difference(loaded.environment.cgroups):
+        everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0))
+        rule = evaluate(label_map, packet, everywhere).rule
+        if rule and rule.cgroup in missing:
+            where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
+            yield f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}"
+    if loaded.settings.mode is Mode.REHEARSE and (packet.saved or packet.expected):
+        counted = evaluate(label_map, replace(packet, saved=None), loaded.environment)
+        if counted.context != decision.context:
+            label = counted.context or "nothing"
+            yield f"no label is saved while rehearsing: the packet is then counted as {label} ({counted.why})"
+
+
+def _print(answer: Answer, out: Output) -> None:
+    decision = answer.decision
     rule = decision.rule
-    out.line(f"by      {f'{rule.label}: {selectors(rule)}' if rule else decision.why}")
+    out.line(f"packet  {_describe(answer.packet)}")
+    if answer.assumed:
+        out.line(f"        assumed: {', '.join(answer.assumed)}", Colour.FAINT)
+    if _inherited(answer):
+        out.line(f"label   {_ANNOUNCED}; name it by `saved CONTEXT`", Colour.HEAD)
+    else:
+        out.line(f"label   {decision.context or 'none: the packet keeps what it has'}", Colour.HEAD)
+    out.line(f"role    {decision.role}")
+    why = "no label of the label map" if _inherited(answer) else decision.why
+    out.line(f"by      {f'{rule.label}: {selectors(rule)}' if rule else why}")
     if rule:
         out.line(f"        {rule.origin}", Colour.FAINT)
-    return Exit.OK
+    for note in answer.notes:
+        out.line(f"note    {note}")
+
+
+def _inherited(answer: Answer) -> bool:
+    return answer.decision.why == _ANNOUNCED and answer.packet.saved is None
 
 
 def _describe(packet: Packet) -> str:
@@ -63,6 +140,8 @@ def _describe(packet: Packet) -> str:
     words = [direction[packet.direction], *(["opens its connection"] if packet.opens else [])]
     words += [f"user {packet.user}"] if packet.user is not None else []
     words += [f"cgroup {packet.cgroup}"] if packet.cgroup else []
+    words += ["expected"] if packet.expected else []
+    words += [f"saved {packet.saved}"] if packet.saved else []
     return f"{' '.join(parts)} ({', '.join(words)})"
 
 
@@ -72,12 +151,14 @@ def _end(family: int, address: str, port: int | None) -> str:
     return f"{address}:{port}" if family == 4 else f"[{address}]:{port}"
 
 
-def _json(packet: Packet, decision: Decision, assumed: tuple[str, ...]) -> dict[str, object]:
+def _json(answer: Answer) -> dict[str, object]:
+    decision = answer.decision
     return {
-        "packet": _describe(packet),
-        "assumed": list(assumed),
+        "packet": _describe(answer.packet),
+        "assumed": list(answer.assumed),
         "context": str(decision.context) if decision.context else None,
         "role": decision.role,
         "why": decision.why,
         "rule": rule_json(decision.rule) if decision.rule else None,
+        "notes": list(answer.notes),
     }

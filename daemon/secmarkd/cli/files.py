@@ -9,7 +9,8 @@ from typing import Any
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.events import count
-from secmarkd.model.labels import LabelMap, Rule
+from secmarkd.model.evaluate import exists
+from secmarkd.model.labels import Environment, LabelMap, Rule
 from secmarkd.model.protocols import protocol_name
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.transaction import Replace
@@ -22,8 +23,22 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded, label_map = load(arguments.config_dir)
     labels, rules = count(loaded.label_count, "label"), count(len(label_map.rules), "rule")
     elements = count(loaded.table.element_count(), "element")
-    Output.on(tools.out).line(f"no mistakes: mode {loaded.settings.mode}, {labels}, {rules}, {elements}")
+    out = Output.on(tools.out)
+    for note in _waiting(loaded, label_map):
+        out.line(f"note: {note}")
+    out.line(f"no mistakes: mode {loaded.settings.mode}, {labels}, {rules}, {elements}")
     return Exit.OK
+
+
+def _waiting(loaded: Loaded, label_map: LabelMap) -> Iterator[str]:
+    """Where labels name cgroups that do not exist now, one line for each label and cgroup."""
+    missing = loaded.cgroups.difference(loaded.environment.cgroups)
+    said: set[tuple[str, str]] = set()
+    for rule in label_map.rules if missing else ():
+        if rule.cgroup in missing and (rule.label, rule.cgroup) not in said:
+            said.add((rule.label, rule.cgroup))
+            place = f"{rule.origin.file}:{rule.origin.line}: labels.{rule.label}"
+            yield f"{place}: waits for the cgroup {rule.cgroup}, which does not exist now"
 
 
 def show(arguments: argparse.Namespace, tools: Tools) -> Exit:
@@ -53,15 +68,16 @@ def _show_text(loaded: Loaded, label_map: LabelMap, out: Output) -> None:
         out.line(name, Colour.HEAD)
         for role, context in sorted({(rule.role, str(rule.context)) for rule in by_label[name]}):
             out.line(f"  {role:<8} {context}")
-        for what, where in _entries(by_label[name]):
+        for what, where in _entries(by_label[name], loaded.environment):
             out.line(f"    {what:<40} {out.paint(where, Colour.FAINT)}")
 
 
-def _entries(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+def _entries(rules: Iterable[Rule], environment: Environment) -> Iterator[tuple[str, str]]:
     """What is selected and where that is written; once for both roles."""
     seen: set[tuple[str, str]] = set()
     for rule in rules:
-        entry = selectors(rule), f"{rule.origin.file}:{rule.origin.line}"
+        waits = "" if exists(rule, environment) else " (waits: no such cgroup now)"
+        entry = selectors(rule) + waits, f"{rule.origin.file}:{rule.origin.line}"
         if entry not in seen:
             seen.add(entry)
             yield entry
@@ -86,7 +102,10 @@ def _json(loaded: Loaded, label_map: LabelMap) -> dict[str, Any]:
             "resync_seconds": settings.resync, "ownership": settings.ownership,
         },
         "default": {key: _text(getattr(defaults, key)) for key in ("server", "client", "icmp", "forward")},
-        "rules": [rule_json(rule) for rule in label_map.rules],
+        "rules": [
+            rule_json(rule) | ({} if exists(rule, loaded.environment) else {"waits_for_cgroup": True})
+            for rule in label_map.rules
+        ],
     }  # fmt: skip
 
 

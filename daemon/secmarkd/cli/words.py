@@ -4,142 +4,118 @@
     out udp from 198.51.100.7 to 192.0.2.53 port domain user alice
     forward icmp from 10.0.0.1 to 10.9.0.1 on eth0 via eth1
 
-Order does not matter beyond that each word stands before its value. What is left out is filled in, and said.
+Order does not matter beyond that each word stands before its value. What is left out is filled in, and said; what cannot
+be is answered with what would be right.
 """
 
 from __future__ import annotations
 
-import pwd
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from secmarkd.errors import UsageError
-from secmarkd.model.address import Address, parse_address
+from secmarkd.cli.said import Said, Unclear, keep, sort_out
+from secmarkd.config.items import cgroup_item, interface_item, prefix_item, protocol_item, user_item
+from secmarkd.model.address import Address, parse_address, parse_prefix
+from secmarkd.model.context import Context, parse_context
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import TCP, WITH_PORTS, WITHOUT_PORTS
+from secmarkd.model.protocols import ICMP, ICMPV6, TCP, WITH_PORTS
 
-EXAMPLE = "in tcp from 192.0.2.7:51234 to 198.51.100.7:443 on eth0"
 ASSUMED_PORT = 50000
 """For the end of a connection whose port does not matter: among the ephemeral ones."""
 
-_HOOKS = {
-    "in": Hook.INPUT, "input": Hook.INPUT, "out": Hook.OUTPUT, "output": Hook.OUTPUT,
-    "forward": Hook.FORWARD, "forwarded": Hook.FORWARD, "fwd": Hook.FORWARD,
-}  # fmt: skip
-_FLAGS = {
-    "reply": "reply", "original": "original", "untracked": "untracked", "invalid": "untracked", "expected": "expected",
-    "syn": "syn", "new": "syn", "established": "established",
-}  # fmt: skip
-_TAKE_VALUE = ("from", "to", "on", "via", "user", "cgroup", "port")
-_IGNORED = ("packet", "a", "an", "the", "and", "->", "→", "interface", "proto", "protocol")
+_Meaning = TypeVar("_Meaning")
 
-
-class Unclear(UsageError):
-    """The words do not make a packet."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint=f"for example: secmarkctl explain {EXAMPLE}")
-
-
-@dataclass(slots=True)
-class _Said:
-    """What the words said, as text."""
-
-    hook: Hook | None = None
-    protocol: str = ""
-    values: dict[str, str] = field(default_factory=dict)
-    ports: dict[str, str] = field(default_factory=dict)
-    """By `from` and `to`."""
-    flags: set[str] = field(default_factory=set)
+_LOOPBACK = parse_prefix("127.0.0.0/8")
+_DIGITS = 10
+"""More than any number here needs; int() refuses thousands of them in its own way."""
 
 
 def parse_packet(words: Sequence[str]) -> tuple[Packet, tuple[str, ...]]:
     """The packet, and what was assumed because the words do not say it. Raises Unclear."""
-    said = _read(iter([part for word in words for part in word.replace(",", " ").split()]))
+    said = sort_out(words)
     if said.hook is None:
         raise Unclear("the packet's way is missing: in, out or forward")
-    if not said.protocol:
-        raise Unclear("the protocol is missing: tcp, udp, icmp, … or its number")
-    protocol = _protocol(said.protocol)
+    protocol = _protocol(said)
     assumed: list[str] = []
     source, destination = _address(said, "from"), _address(said, "to")
-    if source.family != destination.family:
-        raise Unclear(f"{source} and {destination} are not of one address family")
+    _check_families(said, protocol, source, destination)
     direction = _direction(said)
     source_port, destination_port = _ports(said, protocol, direction, assumed)
     entering, leaving = _interfaces(said, source, destination, assumed)
-    opens = protocol == TCP and direction is not Direction.REPLY and "established" not in said.flags
+    user, cgroup, saved = _process(said)
     packet = Packet(
         hook=said.hook, direction=direction, protocol=protocol, source=source, destination=destination,
         source_port=source_port, destination_port=destination_port, input_interface=entering, output_interface=leaving,
-        opens=opens, user=_user(said), cgroup=said.values.get("cgroup", "").strip("/") or None,
-        expected="expected" in said.flags,
+        opens=_opens(said, protocol, direction), user=user, cgroup=cgroup, expected="expected" in said.flags,
+        saved=saved,
     )  # fmt: skip
     return packet, tuple(assumed)
 
 
-def _read(words: Iterator[str]) -> _Said:
-    said, end = _Said(), ""
-    for word in words:
-        low = word.lower()
-        if low in _TAKE_VALUE:
-            value = next(words, "")
-            if not value:
-                raise Unclear(f"after {word!r} something is missing")
-            if low == "port":
-                if not end:
-                    raise Unclear("`port` stands after the address it belongs to")
-                said.ports[end] = value
-            else:
-                end = low if low in ("from", "to") else end
-                said.values[low] = value
-        elif low in _HOOKS and said.hook is None:
-            said.hook = _HOOKS[low]
-        elif low in _FLAGS:
-            said.flags.add(_FLAGS[low])
-        elif low not in _IGNORED:
-            if said.protocol:
-                raise Unclear(f"{word!r} is not understood here")
-            said.protocol = low
-    return said
+def _number(text: str) -> int | None:
+    """The number that ASCII digits write; None for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
 
 
-def _protocol(word: str) -> int:
-    known = WITH_PORTS | WITHOUT_PORTS
-    if word in known:
-        return known[word]
-    if word.isdigit() and int(word) <= 255:
-        return int(word)
-    raise Unclear(f"{word!r} is not a protocol that is known here; {', '.join(sorted(known))}, or a number up to 255")
+def _protocol(said: Said) -> int:
+    if not said.protocol:
+        raise Unclear("the protocol is missing: tcp, udp, icmp, … or its number")
+    number = _number(said.protocol)
+    return _item(protocol_item, said.protocol if number is None else number)
 
 
-def _address(said: _Said, end: str) -> Address:
+def _address(said: Said, end: str) -> Address:
     """The address after `from` or `to`; a port behind it goes to `said.ports`."""
     text = said.values.get(end, "")
     if not text:
         raise Unclear(f"an address after `{end}` is missing")
-    address, port = text, ""
+    address, colon, port = text, "", ""
     if text.startswith("["):
-        address, _, port = text[1:].partition("]")
-        port = port.removeprefix(":")
+        address, bracket, behind = text[1:].partition("]")
+        _, colon, port = behind.partition(":")
+        if not bracket or (behind and not behind.startswith(":")):
+            raise Unclear(f"{text!r} is not [ADDRESS]:PORT, as in [2001:db8::1]:443")
     elif text.count(":") == 1:
-        address, _, port = text.partition(":")
+        address, colon, port = text.partition(":")
+    if colon and not port:
+        raise Unclear(f"{text!r} has no port after its colon")
     if port:
-        said.ports[end] = port
+        keep(said.ports, end, port, "the port after the address that follows")
+    if "%" in address:
+        plain, _, zone = address.partition("%")
+        raise Unclear(f"{text!r} has a zone; write {plain}, and the interface as `on {zone or 'IFACE'}`")
     try:
-        return parse_address(address)
+        parsed = parse_address(address)
     except ValueError:
         raise Unclear(f"{text!r} is not an address, nor ADDRESS:PORT (IPv6: [2001:db8::1]:443)") from None
+    _item(prefix_item, address)  # which knows addresses that no packet has
+    return parsed
 
 
-def _direction(said: _Said) -> Direction:
+def _check_families(said: Said, protocol: int, source: Address, destination: Address) -> None:
+    if source.family != destination.family:
+        raise Unclear(f"{source} and {destination} are not of one address family")
+    if (protocol, source.family) in ((ICMP, 6), (ICMPV6, 4)):
+        other = "icmpv6" if protocol == ICMP else "icmp"
+        raise Unclear(
+            f"{said.protocol} does not go over IPv{source.family}, whose addresses these are; write {other}"
+        )
+
+
+def _direction(said: Said) -> Direction:
     if "untracked" in said.flags:
         return Direction.UNKNOWN
     return Direction.REPLY if "reply" in said.flags else Direction.ORIGINAL
 
 
-def _ports(said: _Said, protocol: int, direction: Direction, assumed: list[str]) -> tuple[int | None, int | None]:
+def _opens(said: Said, protocol: int, direction: Direction) -> bool:
+    if "syn" in said.flags and protocol != TCP:
+        raise Unclear(f"{said.protocol} has no SYN, only tcp has; leave `syn` out")
+    return protocol == TCP and direction is not Direction.REPLY and "established" not in said.flags
+
+
+def _ports(said: Said, protocol: int, direction: Direction, assumed: list[str]) -> tuple[int | None, int | None]:
     names = {number: name for name, number in WITH_PORTS.items()}
     if protocol not in names:
         if said.ports:
@@ -155,20 +131,26 @@ def _ports(said: _Said, protocol: int, direction: Direction, assumed: list[str])
 
 
 def _port(text: str, protocol: str) -> int:
-    if text.isdigit() and int(text) <= 65535:
-        return int(text)
+    number = _number(text)
+    if number is not None and number <= 65535:
+        return number
     try:
         return socket.getservbyname(text, protocol)
-    except OSError:
+    except (OSError, UnicodeError, ValueError):
         raise Unclear(f"{text!r} is neither a port up to 65535 nor a name in /etc/services for {protocol}") from None
 
 
-def _interfaces(said: _Said, source: Address, destination: Address, assumed: list[str]) -> tuple[str, str]:
-    entering, leaving = said.values.get("on", ""), said.values.get("via", "")
+def _interfaces(said: Said, source: Address, destination: Address, assumed: list[str]) -> tuple[str, str]:
+    """Where the packet enters and where it leaves; empty where it does not, or where an interface is not said."""
+    entering, leaving = _interface(said, "on"), _interface(said, "via")
     if said.hook is Hook.FORWARD:
+        ways = [way for way, name in (("in", entering), ("out", leaving)) if not name]
+        assumed += [f"{way} by an interface that no label names" for way in ways]
         return entering, leaving
-    name = entering or leaving
-    if not name and source == destination:
+    if leaving:
+        raise Unclear(f"`via` is the second interface of a forwarded packet; this one has one, write `on {leaving}`")
+    name = entering
+    if not name and (source == destination or (source in _LOOPBACK and destination in _LOOPBACK)):
         name = "lo"
         assumed.append("interface lo")
     if not name:
@@ -176,13 +158,37 @@ def _interfaces(said: _Said, source: Address, destination: Address, assumed: lis
     return (name, "") if said.hook is Hook.INPUT else ("", name)
 
 
-def _user(said: _Said) -> int | None:
-    name = said.values.get("user", "")
-    if not name:
-        return None
-    if name.isdigit():
-        return int(name)
+def _interface(said: Said, word: str) -> str:
+    name = said.values.get(word, "")
+    if name.endswith("*"):
+        raise Unclear(f"{name!r}: a packet has one interface, without *")
+    return _item(interface_item, name) if name else ""
+
+
+def _process(said: Said) -> tuple[int | None, str | None, Context | None]:
+    """The local process's user and cgroup, and the label saved on the connection."""
+    user, cgroup, saved = (said.values.get(word, "") for word in ("user", "cgroup", "saved"))
+    if said.hook is Hook.FORWARD and (user or cgroup):
+        raise Unclear(
+            f"a forwarded packet belongs to no process of this host; leave `{'user' if user else 'cgroup'}` out"
+        )
+    if saved and "untracked" in said.flags:
+        raise Unclear(
+            f"a packet that is `{said.flags['untracked']}` has no connection, on which a label would be saved"
+        )
+    if saved and cgroup and not user:
+        raise Unclear("beside `saved` and `cgroup` the `user` is missing: a hook sees both of a process or neither")
+    number = _number(user)
+    return (
+        _item(user_item, user if number is None else number) if user else None,
+        _item(cgroup_item, cgroup) if cgroup else None,
+        _item(parse_context, saved) if saved else None,
+    )
+
+
+def _item(read: Callable[[Any], _Meaning], value: str | int) -> _Meaning:
+    """What an item of the label map's files means, which is written there as it is here."""
     try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise Unclear(f"there is no user {name!r} on this machine") from None
+        return read(value)
+    except ValueError as error:
+        raise Unclear(str(error)) from None

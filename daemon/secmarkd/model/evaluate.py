@@ -65,7 +65,7 @@ def evaluate(label_map: LabelMap, packet: Packet, environment: Environment) -> D
 
 
 def _says_anything_of_forwarded(label_map: LabelMap, environment: Environment) -> bool:
-    of_role = (rule for rule in label_map.rules if rule.role is Role.FORWARD and _exists(rule, environment))
+    of_role = (rule for rule in label_map.rules if rule.role is Role.FORWARD and exists(rule, environment))
     return label_map.defaults.forward is not None or any(of_role)
 
 
@@ -120,7 +120,7 @@ def _direction_doubtful(packet: Packet, other: View, environment: Environment) -
 
 
 def _decide(rules: Iterable[Rule], packet: Packet, view: View, environment: Environment) -> Decision | None:
-    of_role = [rule for rule in rules if rule.role is view.role and _exists(rule, environment)]
+    of_role = [rule for rule in rules if rule.role is view.role and exists(rule, environment)]
     matching = [rule for rule in of_role if matches(rule, packet, view)]
     by_process = [rule for rule in matching if _selects_process(rule)]
     if not by_process and _process_hidden(packet, view) and any(map(_selects_process, of_role)):
@@ -134,7 +134,7 @@ def _decide(rules: Iterable[Rule], packet: Packet, view: View, environment: Envi
     return Decision(best.context, best, str(best.origin), view.role)
 
 
-def _exists(rule: Rule, environment: Environment) -> bool:
+def exists(rule: Rule, environment: Environment) -> bool:
     """A rule for a cgroup that does not exist selects nothing."""
     return rule.cgroup is None or rule.cgroup in environment.cgroups
 

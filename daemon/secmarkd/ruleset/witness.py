@@ -10,7 +10,7 @@ from secmarkd.model.address import Address, format_address, parse_address
 from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.labels import Environment, LabelMap, Role
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import TCP, WITH_PORTS, protocol_name
+from secmarkd.model.protocols import ICMPV6, TCP, WITH_PORTS, protocol_name
 from secmarkd.ruleset.kinds import Group, Selector
 from secmarkd.ruleset.resolve import Clash, Range
 
@@ -52,7 +52,8 @@ def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
     has_ports = Selector.PORT in ranges or protocol in WITH_PORTS.values()
     service = ranges[Selector.PORT][0] if Selector.PORT in ranges else _PORT
     interface = str(exact.get(Selector.INTERFACE) or (group.pattern or "").replace("*", "0"))
-    for family in (group.family,) if group.family else (4, 6):
+    families = (6, 4) if protocol == ICMPV6 else (4, 6)  # the first is what people are shown
+    for family in (group.family,) if group.family else families:
         remotes = _addresses(ranges.get(Selector.REMOTE), family, _REMOTES)
         locals_ = _addresses(ranges.get(Selector.LOCAL), family, _LOCALS)
         for remote, local in product(remotes, locals_):
