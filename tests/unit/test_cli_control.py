@@ -37,6 +37,11 @@ class Terminal(io.StringIO):
         return True
 
 
+class Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
 @dataclass
 class Machine:
     root: Path
@@ -45,7 +50,7 @@ class Machine:
     clock: FakeClock = field(default_factory=FakeClock)
     signals: list[tuple[int, int]] = field(default_factory=list)
     on_signal: Callable[[], None] = lambda: None
-    terminal: bool = False
+    out: type[io.StringIO] = io.StringIO
 
     @property
     def runtime(self) -> Path:
@@ -57,7 +62,7 @@ class Machine:
         path.write_text(text)
 
     def ctl(self, verb: str, *words: str) -> Result:
-        out, err = Terminal() if self.terminal else io.StringIO(), io.StringIO()
+        out, err = self.out(), io.StringIO()
         tools = Tools(lambda: self.nft, lambda: self.selinux, self._signal, self.clock, self.clock.sleep, out, err)
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.runtime)]
         return Result(main([verb, *folders, *words], tools), out.getvalue(), err.getvalue())
@@ -122,7 +127,7 @@ def test_show_names_the_origin_of_every_entry(machine: Machine) -> None:
 
 
 def test_show_is_coloured_on_a_terminal_unless_told_not_to(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.terminal = True
+    machine.out = Terminal
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[1mhttp" in machine.ctl("show").out
@@ -249,10 +254,17 @@ def test_a_hangup_does_not_end_a_verb_that_writes(machine: Machine, verb: str) -
 
 def test_clear_takes_everything_out_and_may_be_repeated(machine: Machine) -> None:
     machine.ctl("apply")
-    assert machine.ctl("clear").out.startswith("removing table inet secmarkd: ")
+    assert machine.ctl("clear").out.startswith("removed table inet secmarkd: ")
     assert machine.nft.table is None
     assert machine.ctl("clear").out == "nothing to do: there is no table inet secmarkd\n"
     assert json.loads(machine.ctl("clear", "--json").out) == {"removed": False}
+
+
+def test_a_reader_who_goes_away_does_not_keep_the_labels_in_the_kernel(machine: Machine) -> None:
+    machine.ctl("apply")
+    machine.out = Closed
+    assert machine.ctl("clear").code == 0
+    assert machine.nft.table is None
 
 
 # --- status and reload ---

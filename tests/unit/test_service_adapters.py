@@ -105,9 +105,14 @@ def test_the_status_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["status.json"]
 
 
-def test_a_status_file_that_cannot_be_written_is_no_error_and_a_foreign_one_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ['{"state": "in sync", "reload": null, "color": "red"}', "", '"x"', "[]", "{}", "1", "\udcff"]
+)
+def test_a_status_file_that_cannot_be_written_is_no_error_and_a_foreign_one_is_a_sentence(
+    tmp_path: Path, text: str
+) -> None:
     StatusFile(tmp_path / "missing").publish(Status(pid=1))
-    (tmp_path / "status.json").write_text('{"state": "in sync", "reload": null, "color": "red"}')
+    (tmp_path / "status.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(SecmarkdError, match="not written by this version") as caught:
         StatusFile(tmp_path).read()
     assert caught.value.hint == "after an upgrade: systemctl restart secmarkd"

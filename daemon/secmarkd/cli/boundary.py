@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TextIO
 
+from secmarkd.cli.output import ReaderGone
 from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
 from secmarkd.events import count
 from secmarkd.service.exits import Exit, exit_for
@@ -31,9 +31,7 @@ def guarded(action: Callable[[], Exit], err: TextIO) -> int:
         missing = _missing_module(error)
         print_error(missing, err)
         return int(exit_for(missing))
-    except BrokenPipeError:
-        # Python flushes stdout at exit, which would raise once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
         return int(Exit.OK)
     except KeyboardInterrupt:
         return 130
@@ -42,13 +40,17 @@ def guarded(action: Callable[[], Exit], err: TextIO) -> int:
 def print_error(error: SecmarkdError, err: TextIO) -> None:
     """`error: …` and, where there is one, `hint: …`; the mistakes of a configuration each on a line of its own."""
     if isinstance(error, ConfigError):
-        for problem in error.problems:
-            print(problem, file=err)
-        print(f"error: {count(len(error.problems), 'mistake')} in the configuration", file=err)
+        wrong = f"{count(len(error.problems), 'mistake')} in the configuration"
+        complain(map(str, error.problems), wrong, error.hint, err)
     else:
-        print(f"error: {error}", file=err)
-    if error.hint:
-        print(f"hint: {error.hint}", file=err)
+        complain((), str(error), error.hint, err)
+
+
+def complain(details: Iterable[str], wrong: str, hint: str, err: TextIO) -> None:
+    """The details, what is wrong and, where there is one, the hint. Where nothing can be said, the exit code says it."""
+    with suppress(OSError):
+        for line in (*details, f"error: {wrong}", *([f"hint: {hint}"] if hint else [])):
+            print(line, file=err)
 
 
 def _missing_module(error: ModuleNotFoundError) -> CapabilityMissing:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from secmarkd.cli import explain, files, live, running
 from secmarkd.cli.boundary import EXIT_CODES, guarded
+from secmarkd.cli.output import Output, failing
 from secmarkd.cli.tools import Tools, version
 from secmarkd.service.exits import Exit
 from secmarkd.service.notify import runtime_folder
@@ -19,18 +20,20 @@ Verb = Callable[[argparse.Namespace, Tools], Exit]
 def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
     """Carry out one verb; its exit code."""
     tools = tools or Tools()
+    return guarded(lambda: _carry_out(argv, tools), tools.err)
+
+
+def _carry_out(argv: Sequence[str] | None, tools: Tools) -> Exit:
     try:
-        arguments = _parser().parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
-    verb: Verb = arguments.verb
-
-    def action() -> Exit:
+        with failing(tools.out):
+            arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # after --help and --version, and of what is wrong with the words
+        result = Exit(int(end.code or 0))
+    else:
+        verb: Verb = arguments.verb
         result = verb(arguments, tools)
-        tools.out.flush()
-        return result
-
-    return guarded(action, tools.err)
+    Output.on(tools.out).flush()
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:

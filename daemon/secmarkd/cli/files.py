@@ -46,7 +46,7 @@ def show(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded, label_map = load(arguments.config_dir)
     out = Output.on(tools.out)
     if arguments.nft:
-        out.stream.write(encode((Replace(loaded.table),)).rstrip("\n") + "\n")
+        out.write(encode((Replace(loaded.table),)).rstrip("\n") + "\n")
     elif arguments.json:
         out.json(_json(loaded, label_map))
     else:

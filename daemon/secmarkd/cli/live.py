@@ -80,24 +80,21 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
 
 
 def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:
-    """Take our table out, after saying what was in it."""
+    """Take our table out, and say what was in it. Nothing is said before, so that no reader who goes away prevents it."""
     out = Output.on(tools.out)
     with alone(Path(arguments.runtime_dir), "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
         live = nft.read()
-        if live is None:
-            out.json({"removed": False}) if arguments.json else out.line(
-                "nothing to do: there is no table inet secmarkd"
-            )
-            return Exit.OK
-        size = f"{count(len(live.objects), 'object')}, {count(live.element_count(), 'element')}"
-        if not arguments.json:
-            out.line(f"removing table inet secmarkd: {size}, {count(len(live.chains), 'chain')}")
-            out.stream.flush()
-        remove(nft)
+        if live is not None:
+            remove(nft)
     if arguments.json:
-        out.json({"removed": True, "objects": len(live.objects), "elements": live.element_count()})
+        sizes = {"objects": len(live.objects), "elements": live.element_count()} if live else {}
+        out.json({"removed": live is not None, **sizes})
+    elif live is not None:
+        size = f"{count(len(live.objects), 'object')}, {count(live.element_count(), 'element')}"
+        out.line(f"removed table inet secmarkd: {size}, {count(len(live.chains), 'chain')}")
+        out.line("packets keep no label of secmarkd's")
     else:
-        out.line("removed; packets keep no label of secmarkd's")
+        out.line("nothing to do: there is no table inet secmarkd")
     return Exit.OK
 
 

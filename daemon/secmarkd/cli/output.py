@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
+
+from secmarkd.errors import SecmarkdError
 
 
 class Colour(StrEnum):
@@ -21,6 +24,14 @@ class Colour(StrEnum):
 
 
 _RESET = "\x1b[0m"
+
+
+class OutputFailed(SecmarkdError):
+    """What there is to say cannot be written: a full disk, a device that is gone."""
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has had enough, as `head` has after ten lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class Output:
 
     def line(self, text: str = "", colour: Colour | None = None) -> None:
         """One line."""
-        self.stream.write(f"{self.paint(text, colour)}\n")
+        self.write(f"{self.paint(text, colour)}\n")
 
     def paint(self, text: str, colour: Colour | None) -> str:
         """The text, coloured where the stream takes that."""
@@ -46,5 +57,28 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One JSON document."""
-        json.dump(value, self.stream, indent=2, ensure_ascii=False)
-        self.stream.write("\n")
+        self.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def write(self, text: str) -> None:
+        """The text as it is. Raises OutputFailed and ReaderGone, as `flush` does."""
+        with failing(self.stream):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        """Whatever is still on its way."""
+        with failing(self.stream):
+            self.stream.flush()
+
+
+@contextmanager
+def failing(stream: TextIO) -> Iterator[None]:
+    """What goes wrong with the stream, as OutputFailed or ReaderGone."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):  # Python flushes stdout at exit, which would fail once more
+            number = stream.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from None
+        raise OutputFailed(f"cannot write the output: {error.strerror}") from None

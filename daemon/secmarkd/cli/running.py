@@ -6,6 +6,7 @@ import argparse
 import signal
 from pathlib import Path
 
+from secmarkd.cli.boundary import complain
 from secmarkd.cli.occupied import Holder, another_at_work, who
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
@@ -80,12 +81,8 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     if done.accepted and not done.error:
         out.line("reloaded")
         return Exit.OK
-    for problem in done.problems:
-        print(problem, file=tools.err)
     head = "reload rejected, the labels stay as they were" if not done.accepted else "reloaded"
-    print(f"error: {head}: {done.error}", file=tools.err)
-    if done.hint:
-        print(f"hint: {done.hint}", file=tools.err)
+    complain(done.problems, f"{head}: {done.error}", done.hint, tools.err)
     return Exit(done.exit_status)
 
 

@@ -71,6 +71,11 @@ def open_cgroup_events() -> CgroupEvents | None:
         return None
 
 
+def _opened(stream: TextIO | None) -> TextIO:
+    """The stream; where this program was started without one, one that keeps nothing."""
+    return stream if stream is not None else open(os.devnull, "w")
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the service and the verbs reach the world with."""
@@ -80,8 +85,8 @@ class Tools:
     send_signal: Callable[[int, int], None] = os.kill
     clock: Clock = field(default_factory=RealClock)
     sleep: Callable[[float], None] = time.sleep
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    out: TextIO = field(default_factory=lambda: _opened(sys.stdout))
+    err: TextIO = field(default_factory=lambda: _opened(sys.stderr))
     open_events: Callable[[], ChangeEvents] = open_events
     open_writers: Callable[[], Writers] = open_writers
     open_selinux_events: Callable[[], SelinuxEvents | None] = open_selinux_events

@@ -151,6 +151,6 @@ class StatusFile:
             return None
         except OSError as error:
             raise SecmarkdError(f"cannot read {self._path}: {error.strerror}") from None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             message = f"{self._path} was not written by this version of secmarkd"
             raise SecmarkdError(message, hint="after an upgrade: systemctl restart secmarkd") from None
