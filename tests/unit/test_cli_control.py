@@ -109,6 +109,22 @@ def test_check_names_every_mistake_with_its_line(machine: Machine) -> None:
     assert result.err.endswith("error: 2 mistakes in the configuration\n")
 
 
+def test_check_json_has_counts_or_problems(machine: Machine) -> None:
+    good = {"ok": True, "problems": [], "notes": [], "mode": "rehearse", "labels": 2, "rules": 6, "elements": 6}
+    assert json.loads(machine.ctl("check", "--json").out) == good
+    machine.write("labels.d/50-web.toml", "[labels.http]\ntcp = [70000]\nudpp = [5]\n")
+    result = machine.ctl("check", "--json")
+    assert (result.code, result.err) == (Exit.CONFIG, "")
+    checked = json.loads(result.out)
+    assert checked["ok"] is False
+    first, second = checked["problems"]
+    assert first == {
+        "file": f"{machine.root}/etc/labels.d/50-web.toml", "line": 2, "key": "labels.http.tcp[0]",
+        "message": "70000 is no port; ports are 1 to 65535",
+    }  # fmt: skip
+    assert (second["line"], second["key"]) == (3, "labels.http.udpp")
+
+
 def test_check_needs_neither_selinux_nor_kernel(machine: Machine) -> None:
     machine.write("secmarkd.toml", 'mode = "label"\n')
     machine.selinux.active = False
@@ -174,6 +190,14 @@ def test_apply_writes_verifies_and_is_idempotent(machine: Machine) -> None:
     assert machine.ctl("apply").out == "created: 2 labels, 6 elements, rehearsing, read back and verified\n"
     assert machine.ctl("apply").out.startswith("nothing to do")
     assert len(machine.nft.commits) == 1
+
+
+def test_apply_json_tells_what_it_did(machine: Machine) -> None:
+    sizes = {"mode": "rehearse", "labels": 2, "elements": 6}
+    created = json.loads(machine.ctl("apply", "--json").out)
+    assert created.pop("differences")[0]["name"] == "table inet secmarkd"
+    assert created == {"action": "created", **sizes}
+    assert json.loads(machine.ctl("apply", "--json").out) == {"action": "none", **sizes, "differences": []}
 
 
 def test_apply_in_label_mode_without_selinux_names_the_mend(machine: Machine) -> None:
@@ -322,6 +346,22 @@ def test_a_rejected_reload_fails_and_repeats_why(running: Machine) -> None:
     )
 
 
+def test_reload_json_has_the_answer(running: Machine) -> None:
+    rejected = Reload(
+        running.clock.now, False, 78, "1 mistake in the configuration", "mend it", ("a.toml:1: x: wrong",)
+    )
+    running.on_signal = lambda: publish(running, Status(pid=os.getpid(), reload=rejected))
+    result = running.ctl("reload", "--json")
+    assert (result.code, result.err) == (Exit.CONFIG, "")
+    assert json.loads(result.out) == {
+        "ok": False, "accepted": False, "error": "1 mistake in the configuration", "hint": "mend it",
+        "problems": ["a.toml:1: x: wrong"],
+    }  # fmt: skip
+    running.on_signal = lambda: publish(running, Status(pid=os.getpid(), reload=Reload(running.clock.now, True)))
+    result = running.ctl("reload", "--json")
+    assert (result.code, json.loads(result.out)["ok"]) == (0, True)
+
+
 def test_a_service_that_does_not_answer_is_a_failure(running: Machine) -> None:
     result = running.ctl("reload", "--timeout", "5")
     assert result.code == Exit.FAILURE
@@ -428,6 +468,7 @@ def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
     assert f"tcp 1 cgroup {NOWHERE} (waits: no such cgroup now)" in machine.ctl("show").out
     rules = json.loads(machine.ctl("show", "--json").out)["rules"]
     assert {rule["label"] for rule in rules if rule.get("waits_for_cgroup")} == {"waits"}
+    assert [f"note: {each}" for each in json.loads(machine.ctl("check", "--json").out)["notes"]] == notes
 
 
 def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:
@@ -449,6 +490,13 @@ def test_explain_answers_nonsense_with_an_example(machine: Machine) -> None:
 
 def test_usage_errors_exit_with_2(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     assert machine.ctl("nonsense").code == Exit.USAGE
+    assert machine.ctl("show", "--nft", "--json").code == Exit.USAGE
     assert main([]) == Exit.USAGE
     assert main(["--help"]) == 0
     assert "78  the configuration is wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "apply", "clear", "show", "status", "reload", "explain"])
+def test_help_tells_what_json_a_verb_writes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert "With --json it writes one object: " in capsys.readouterr().out

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
+from secmarkd.errors import ConfigError
 from secmarkd.events import count
 from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Environment, LabelMap, Rule
 from secmarkd.model.protocols import protocol_name
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.transaction import Replace
-from secmarkd.service.exits import Exit
+from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.loading import Loaded, load
 
 
 def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
-    """Load and compile. Mistakes are raised and printed by the boundary."""
-    loaded, label_map = load(arguments.config_dir)
-    labels, rules = count(loaded.label_count, "label"), count(len(label_map.rules), "rule")
-    elements = count(loaded.table.element_count(), "element")
+    """Load and compile. Mistakes are printed by the boundary, or are a part of the JSON."""
     out = Output.on(tools.out)
-    for note in _waiting(loaded, label_map):
+    try:
+        loaded, label_map = load(arguments.config_dir)
+    except ConfigError as error:
+        if not arguments.json:
+            raise
+        out.json({"ok": False, "problems": [asdict(each) for each in error.problems], "notes": []})
+        return exit_for(error)
+    notes = list(_waiting(loaded, label_map))
+    counts = {
+        "labels": loaded.label_count, "rules": len(label_map.rules), "elements": loaded.table.element_count(),
+    }  # fmt: skip
+    if arguments.json:
+        out.json({"ok": True, "problems": [], "notes": notes, "mode": loaded.settings.mode, **counts})
+        return Exit.OK
+    for note in notes:
         out.line(f"note: {note}")
-    out.line(f"no mistakes: mode {loaded.settings.mode}, {labels}, {rules}, {elements}")
+    sizes = ", ".join(count(number, what.removesuffix("s")) for what, number in counts.items())
+    out.line(f"no mistakes: mode {loaded.settings.mode}, {sizes}")
     return Exit.OK
 
 

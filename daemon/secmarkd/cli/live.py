@@ -67,6 +67,11 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
             outcome = reconcile(nft, loaded.table, in_use=ports_in_use, staged=True)
     if outcome.error is not None:
         raise outcome.error
+    if arguments.json:
+        sizes = {"labels": loaded.label_count, "elements": loaded.table.element_count()}
+        differences = [_plain(each) for each in outcome.drifts]
+        out.json({"action": outcome.action, "mode": loaded.settings.mode, **sizes, "differences": differences})
+        return Exit.OK
     number = count(total(outcome.drifts), "difference")
     match outcome.action:
         case Action.NONE:

@@ -78,6 +78,11 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     except ProcessLookupError:
         raise NotRunning("the service ended just now") from None
     done = _await(folder, pid, asked, arguments.timeout, tools)
+    if arguments.json:
+        good = done.accepted and not done.error
+        said = {"error": done.error, "hint": done.hint, "problems": done.problems}
+        out.json({"ok": good, "accepted": done.accepted, **said})
+        return Exit.OK if good else Exit(done.exit_status)
     if done.accepted and not done.error:
         out.line("reloaded")
         return Exit.OK
