@@ -142,6 +142,71 @@ def test_show_names_the_origin_of_every_entry(machine: Machine) -> None:
     assert "\x1b" not in out
 
 
+def test_show_says_of_every_setting_who_gave_it(machine: Machine) -> None:
+    machine.write(
+        "secmarkd.toml",
+        'mode = "rehearse"\nresync = "90s"\n\n[context]\nlevel = ""\n[default]\nclient = "x_packet_t"\n',
+    )
+    file = f"{machine.root}/etc/secmarkd.toml"
+    settings = machine.ctl("show").out.partition("http\n")[0]
+    assert [line.split() for line in settings.splitlines()] == [
+        ["settings"],
+        ["mode", "rehearse", f"{file}:1"],
+        ["on_drift", "repair", "default"],
+        ["on_stop", "keep", "default"],
+        ["resync", "90", "s", f"{file}:2"],
+        ["ownership", "shared", "default"],
+        ["policy_ports", "false", "default"],
+        ["context"],
+        ["user", "system_u", "default"],
+        ["role", "object_r", "default"],
+        ["level", "none", f"{file}:5"],
+        ["default"],
+        ["server", "system_u:object_r:server_packet_t", "default"],
+        ["client", "system_u:object_r:x_packet_t", f"{file}:7"],
+        ["icmp", "system_u:object_r:icmp_packet_t", "default"],
+        ["forward", "packets", "keep", "what", "they", "have", "default"],
+    ]
+    shown = json.loads(machine.ctl("show", "--json").out)
+    assert shown["context"] == {"user": "system_u", "role": "object_r", "level": ""}
+    assert shown["origins"]["mode"] == {"file": file, "line": 1, "key": "mode"}
+    assert shown["origins"]["default.client"]["line"] == 7
+    assert shown["origins"]["ownership"] is None
+
+
+def test_without_a_settings_file_every_setting_is_a_default(machine: Machine) -> None:
+    (machine.root / "etc/secmarkd.toml").unlink()
+    assert set(json.loads(machine.ctl("show", "--json").out)["origins"].values()) == {None}
+
+
+def test_show_and_check_tell_which_label_another_one_replaces(machine: Machine) -> None:
+    machine.write("../above/labels.d/70-own.toml", "# ours\n[labels.http]\ntcp = [8080]\n")
+    above = ("--config-dir", str(machine.root / "above"))
+    replaced = f"{machine.root}/etc/labels.d/50-web.toml:1"
+    assert f"http\n  replaces {replaced}\n  client " in machine.ctl("show", *above).out
+    label = next(each for each in json.loads(machine.ctl("show", "--json", *above).out)["labels"] if each["replaces"])
+    assert (label["name"], label["layer"], label["replaces"][0]["line"]) == ("http", "administrator", 1)
+    place = f"{machine.root}/above/labels.d/70-own.toml:2: labels.http"
+    assert machine.ctl("check", *above).out.startswith(f"note: {place}: replaces {replaced}\n")
+    assert "replaces" not in machine.ctl("show").out + machine.ctl("check").out
+
+
+def test_show_puts_each_entry_below_its_own_roles(machine: Machine) -> None:
+    machine.write(
+        "labels.d/50-web.toml",
+        '[labels.mixed]\ntype = "m_packet_t"\nmatch = [{ tcp = [1] }, { tcp = [2], user = [0] }, { tcp = [3] }]\n',
+    )
+    _, _, shown = machine.ctl("show").out.partition("mixed\n")
+    assert [line.split()[:2] for line in shown.splitlines()] == [
+        ["client", "system_u:object_r:m_packet_t:s0"],
+        ["server", "system_u:object_r:m_packet_t:s0"],
+        ["tcp", "1"],
+        ["tcp", "3"],
+        ["client", "system_u:object_r:m_packet_t:s0"],
+        ["tcp", "2"],
+    ]
+
+
 def test_show_is_coloured_on_a_terminal_unless_told_not_to(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.out = Terminal
     monkeypatch.setenv("TERM", "xterm")

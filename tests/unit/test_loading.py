@@ -18,6 +18,7 @@ def test_a_configuration_is_loaded_and_compiled_anew_for_another_machine(tmp_pat
     loader = ChildLoader([str(tmp_path)])
     loaded = loader.load()
     assert loaded.label_count == 1
+    assert (loaded.label_sources, loaded.setting_sources) == ((), ())  # memory that the service has no use for
     (tmp_path / "labels.d/10-a.toml").write_text("nonsense")
     elsewhere = Environment(ephemeral=(1024, 2048))
     followed = loader.recompile(loaded, elsewhere)

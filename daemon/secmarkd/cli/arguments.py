@@ -6,12 +6,16 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import fill
 
-from secmarkd.cli import explain, files, live, running
+from secmarkd.cli import check, explain, live, running, show
 from secmarkd.cli.boundary import EXIT_CODES
 from secmarkd.cli.tools import Tools, version
 from secmarkd.service.exits import Exit
 from secmarkd.service.notify import runtime_folder
+
+WIDTH = 100
+"""Characters in a line of the descriptions, which argparse leaves as they are."""
 
 Action = Callable[[argparse.Namespace, Tools], Exit]
 
@@ -30,23 +34,24 @@ class Verb:
 
 
 _VERBS = (
-    Verb("check", files.check, "read the configuration and name every mistake; needs no root",
-         "ok, problems (each with file, line, key, message;\nline 0 is the file as a whole), notes, and where there is no "
+    Verb("check", check.check, "read the configuration and name every mistake; needs no root",
+         "ok, problems (each with file, line, key, message; line 0 is the file as a whole), notes, and where there is no "
          "mistake mode, labels, rules, elements"),
     Verb("plan", live.plan, "show what would change in the kernel; exit code 3 when something would",
-         "in_sync, differences (each with thing, change,\nname, expected, found, count)"),
+         "in_sync, differences (each with thing, change, name, expected, found, count)"),
     Verb("apply", live.apply, "bring the kernel's labels to the configuration, once, and verify them",
-         "action (none, created, repaired or replaced), mode,\nlabels, elements, and differences as plan has them"),
+         "action (none, created, repaired or replaced), mode, labels, elements, and differences as plan has them"),
     Verb("clear", live.clear, "take all of secmarkd's labels out of the kernel",
          "removed, and where that is true objects, elements"),
-    Verb("show", files.show, "show the effective label map, and where each entry is written",
-         "settings, default, rules (each with label, role,\ncontext, layer, its selectors, and origin: file, line, key)"),
+    Verb("show", show.show, "show the effective label map, and where each entry is written",
+         "settings, context, default, origins (of each of these: file, line, key, or null for what no file says), labels "
+         "(each with name, layer, origin, replaces), rules (each with label, role, context, layer, its selectors, origin)"),
     Verb("status", running.status, "tell what the service is doing; exit code 0 when the labels are verified",
-         "running, line, and what the service last said of\nitself: state, labels, elements, error, reload and more"),
+         "running, line, and what the service last said of itself: state, labels, elements, error, reload and more"),
     Verb("reload", running.reload, "have the service reload, and wait until it has taken or rejected it",
-         "ok, accepted, error, hint, problems (each a line as\n`secmarkctl check` prints it)"),
+         "ok, accepted, error, hint, problems (each a line as `secmarkctl check` prints it)"),
     Verb("explain", explain.explain, "tell which label a packet gets, and why",
-         "packet, assumed, context (null: the packet keeps\nwhat it has), role, why, rule (as show has it, or null), notes",
+         "packet, assumed, context (null: the packet keeps what it has), role, why, rule (as show has it, or null), notes",
          explain.DESCRIPTION),
 )  # fmt: skip
 
@@ -66,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         each = places.add_parser(
             verb.name,
             help=verb.text,
-            description=f"{description}\nWith --json it writes one object: {verb.json}.",
+            description=f"{description}\n{fill(f'With --json it writes one object: {verb.json}.', WIDTH)}",
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from secmarkd.cli.files import rule_json, selectors
 from secmarkd.cli.output import Colour, Output
+from secmarkd.cli.rules import rule_json, selectors
 from secmarkd.cli.said import EXAMPLE
 from secmarkd.cli.tools import Tools
 from secmarkd.cli.words import parse_packet

@@ -8,6 +8,7 @@
     complaints      what pydantic found wrong -> Problems in our own words
     checks          what one key, and what one file, cannot know of another
     selection       one table of selectors -> the combinations that atomic rules are made of
+    sources         where labels and settings come from, for people
     build           validated files -> settings, defaults, rules, and where each label comes from
     load            all of it: `load(folders) -> Configuration`, or a ConfigError with every problem of every file
     json_schema     the models as JSON Schema, for editors

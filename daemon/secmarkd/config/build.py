@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secmarkd.config.reading import Document
-from secmarkd.config.schema import Label, Selectors, SettingsFile
+from secmarkd.config.reading import Document, dotted
+from secmarkd.config.schema import Label, Selectors, SettingsFile, Table
 from secmarkd.config.selection import Selection, origin_at
+from secmarkd.config.sources import LabelSource, SettingSource
 from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
 from secmarkd.model.context import Context, parse_context
-from secmarkd.model.labels import Defaults, LabelMap, Layer, Origin, Role, Rule, Settings
+from secmarkd.model.labels import Defaults, LabelMap, Role, Rule, Settings
 
 MAX_RULES = 1_000_000
 """Atomic rules in all. The kernel needs a few hundred bytes for each and this process about as much."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelSource:
-    """A label as it was written, for people: where, as whom, and what it comes to."""
-
-    name: str
-    origin: Origin
-    layer: Layer
-    contexts: tuple[tuple[Role, Context], ...]
-    rules: int
-    """How many atomic rules of the label map are its own."""
-    replaces: tuple[Origin, ...] = ()
-    """Labels of the same name in lower folders, which this one stands for; the highest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +28,8 @@ class Configuration:
     """What was read, settings first and then in the order of names; neither replaced nor masked files."""
     labels: tuple[LabelSource, ...]
     """By name."""
+    setting_sources: tuple[SettingSource, ...]
+    """All settings, as the shipped file has them in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +57,21 @@ def settings_of(file: SettingsFile) -> Settings:
     """The settings without what only completes contexts."""
     return Settings(
         mode=file.mode, on_drift=file.on_drift, on_stop=file.on_stop, resync=file.resync, ownership=file.ownership
+    )
+
+
+def setting_sources(file: SettingsFile, document: Document | None) -> tuple[SettingSource, ...]:
+    """Every setting with its value, and where it is written."""
+    tables: tuple[tuple[Path, Table], ...] = ((), file), (("context",), file.context), (("default",), file.default)
+    return tuple(
+        SettingSource(
+            dotted((*path, key)),
+            value,
+            origin_at(document, (*path, key)) if document and key in table.model_fields_set else None,
+        )
+        for path, table in tables
+        for key, value in table
+        if not isinstance(value, Table)
     )
 
 

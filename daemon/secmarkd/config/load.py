@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from secmarkd.config.build import (
     MAX_RULES,
     Configuration,
-    LabelSource,
     RuleBuilder,
     completion_of,
     defaults_of,
+    setting_sources,
     settings_of,
 )
 from secmarkd.config.checks import check_labels, check_policy_ports, label_tables, repeated_labels
@@ -30,6 +30,7 @@ from secmarkd.config.folders import (
 )
 from secmarkd.config.reading import Document, read_document
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
+from secmarkd.config.sources import LabelSource
 from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.labels import Environment, LabelMap, Mode
 from secmarkd.ruleset.compile import compile_table
@@ -78,6 +79,7 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
         label_map=label_map,
         files=tuple(document.path for document in (*settings_document, *documents)),
         labels=tuple(sorted(labels, key=lambda label: label.name)),
+        setting_sources=setting_sources(settings_file, settings_document[0] if settings_document else None),
     )
 
 

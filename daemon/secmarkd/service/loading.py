@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from secmarkd.config.sources import LabelSource, SettingSource
 from secmarkd.errors import CapabilityMissing
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE, give_up
@@ -43,6 +44,9 @@ class Loaded:
     """Those that the label map names."""
     packed: bytes = b""
     """The label map, for Loader.recompile."""
+    label_sources: tuple[LabelSource, ...] = ()
+    """By name. Empty in the service, which needs no more than `origins`; so are those of the settings."""
+    setting_sources: tuple[SettingSource, ...] = ()
 
 
 class Loader(Protocol):
@@ -116,6 +120,8 @@ def load(dirs: Sequence[str], *, owning: bool = False) -> tuple[Loaded, LabelMap
         label_count=len(configuration.labels),
         origins=_origins(label_map),
         cgroups=cgroups,
+        label_sources=configuration.labels,
+        setting_sources=configuration.setting_sources,
     ), label_map
 
 
@@ -151,7 +157,8 @@ def _answer(request: _Load | _Recompile) -> Final:
     match request:
         case _Load(dirs):
             loaded, label_map = load(dirs, owning=True)
-            return Final(replace(loaded, packed=zlib.compress(pickle.dumps(label_map), 1)))
+            packed = zlib.compress(pickle.dumps(label_map), 1)
+            return Final(replace(loaded, packed=packed, label_sources=(), setting_sources=()))
         case _Recompile(loaded, environment):
             label_map = pickle.loads(zlib.decompress(loaded.packed))
             settings = loaded.settings

@@ -1,0 +1,33 @@
+"""Where labels and settings come from, for people. Known without pydantic, for who only passes it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secmarkd.model.context import Context
+from secmarkd.model.labels import Layer, Origin, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSource:
+    """A label as it was written: where, as whom, and what it comes to."""
+
+    name: str
+    origin: Origin
+    layer: Layer
+    contexts: tuple[tuple[Role, Context], ...]
+    rules: int
+    """How many atomic rules of the label map are its own."""
+    replaces: tuple[Origin, ...] = ()
+    """Labels of the same name in lower folders, which this one stands for; the highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingSource:
+    """A setting's value, and who gave it."""
+
+    key: str
+    """Dotted, as in `default.server`."""
+    value: str | float | bool
+    origin: Origin | None
+    """None for the default, which no file says otherwise."""
