@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
@@ -16,6 +16,11 @@ from secmarkd.service.notify import runtime_folder
 
 WIDTH = 100
 """Characters in a line of the descriptions, which argparse leaves as they are."""
+
+_CONFIG_DIR = (
+    "read the configuration here (repeatable; a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)"
+)
+_RUNTIME_DIR = "where the service keeps its lock and status (default: /run/secmarkd, or systemd's RUNTIME_DIRECTORY)"
 
 Action = Callable[[argparse.Namespace, Tools], Exit]
 
@@ -31,6 +36,8 @@ class Verb:
     """What the object has that it writes with --json."""
     description: str = ""
     """Instead of the text, where there is more to say."""
+    folders: str = ""
+    """Why --config-dir has no effect, where it has none. It is taken all the same, so that one prefix fits all verbs."""
 
 
 _VERBS = (
@@ -42,22 +49,31 @@ _VERBS = (
     Verb("apply", live.apply, "bring the kernel's labels to the configuration, once, and verify them",
          "action (none, created, repaired or replaced), mode, labels, elements, and differences as plan has them"),
     Verb("clear", live.clear, "take all of secmarkd's labels out of the kernel",
-         "removed, and where that is true objects, elements"),
+         "removed, and where that is true objects, elements",
+         folders="what is in the kernel is taken out, whatever is configured"),
     Verb("show", show.show, "show the effective label map, and where each entry is written",
          "settings, context, default, origins (of each of these: file, line, key, or null for what no file says), labels "
          "(each with name, layer, origin, replaces), rules (each with label, role, context, layer, its selectors, origin)"),
     Verb("status", running.status, "tell what the service is doing; exit code 0 when the labels are verified",
-         "running, line, and what the service last said of itself: state, labels, elements, error, reload and more"),
+         "running, line, and what the service last said of itself: state, labels, elements, error, reload and more",
+         folders="the service tells of the folders that it was started with"),
     Verb("reload", running.reload, "have the service reload, and wait until it has taken or rejected it",
-         "ok, accepted, error, hint, problems (each a line as `secmarkctl check` prints it)"),
+         "ok, accepted, error, hint, problems (each a line as `secmarkctl check` prints it)",
+         folders="the service reads the folders that it was started with"),
     Verb("explain", explain.explain, "tell which label a packet gets, and why",
          "packet, assumed, context (null: the packet keeps what it has), role, why, rule (as show has it, or null), notes",
          explain.DESCRIPTION),
 )  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
-    """Of the whole command line. What it returns has `action`, and the verb's arguments."""
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What was written: `action`, and its arguments. SystemExit, after the help or what is wrong was printed."""
+    arguments = _parser().parse_args(argv)
+    arguments.config_dir = [*arguments.config_dir_before, *arguments.config_dir]
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="secmarkctl",
         description="Checks, shows and applies the label map of secmarkd.",
@@ -65,6 +81,10 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=version("secmarkctl"))
+    # argparse has a verb's values replace those that stand before it: a list needs a name of its own
+    whole.add_argument("--config-dir", dest="config_dir_before", action="append", default=[], metavar="DIR",
+                       help=f"as after the verb: {_CONFIG_DIR}")  # fmt: skip
+    whole.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR", help=_RUNTIME_DIR)
     places = whole.add_subparsers(metavar="VERB", required=True)
     for verb in _VERBS:
         description = verb.description or f"{verb.text[0].upper()}{verb.text[1:]}.\n"
@@ -81,10 +101,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_arguments(verb: Verb, place: argparse.ArgumentParser) -> None:
-    place.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="read the configuration "
-                       "here (repeatable; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip
-    place.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR",
-                       help="where the service keeps its lock and status (default: %(default)s)")  # fmt: skip
+    no_effect = f"no effect on this verb: {verb.folders}"
+    place.add_argument("--config-dir", action="append", default=[], metavar="DIR",
+                       help=no_effect if verb.folders else _CONFIG_DIR)  # fmt: skip
+    place.add_argument("--runtime-dir", default=argparse.SUPPRESS, metavar="DIR", help=_RUNTIME_DIR)
     form = place.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="write JSON")
     match verb.name:

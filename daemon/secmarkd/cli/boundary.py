@@ -16,7 +16,11 @@ _PACKAGES = {
     "pydantic": "apt-get install python3-pydantic (Debian 13 or later), or pip install 'pydantic>=2' into a venv",
 }
 
-EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {code.meaning}" for code in Exit)
+INTERRUPTED = 130
+"""As shells have it: 128, and the number of SIGINT."""
+
+_MEANINGS = (*((int(code), code.meaning) for code in Exit), (INTERRUPTED, "interrupted, as by Ctrl-C"))
+EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {meaning}" for code, meaning in _MEANINGS)
 """For --help."""
 
 
@@ -34,7 +38,7 @@ def guarded(action: Callable[[], Exit], err: TextIO) -> int:
     except ReaderGone:
         return int(Exit.OK)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def print_error(error: SecmarkdError, err: TextIO) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from secmarkd.cli.arguments import Action, parser
+from secmarkd.cli.arguments import Action, parse
 from secmarkd.cli.boundary import guarded
 from secmarkd.cli.output import Output, failing
 from secmarkd.cli.tools import Tools
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
 def _carry_out(argv: Sequence[str] | None, tools: Tools) -> Exit:
     try:
         with failing(tools.out):
-            arguments = parser().parse_args(argv)
+            arguments = parse(argv)
     except SystemExit as end:  # after --help and --version, and of what is wrong with the words
         result = Exit(int(end.code or 0))
     else:
