@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tomllib
 from itertools import combinations
 from pathlib import Path
@@ -33,6 +34,20 @@ def test_every_line_of_the_shipped_settings_is_a_default() -> None:
     assert settings.model_fields_set == set(SettingsFile.model_fields), "every setting is shown"
     for table in (settings.context, settings.default):
         assert table.model_fields_set == set(type(table).model_fields), "every key is shown"
+
+
+def test_the_readme_sets_rehearsal_in_the_shipped_settings_and_changes_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "secmarkd.toml"
+    lines = (CONFIG.parent / "README.md").read_text().splitlines()
+    (command,) = (line for line in lines if line.startswith("sed -i ") and line.endswith("/secmarkd.toml"))
+    command = command.replace("/etc/secmarkd/secmarkd.toml", str(file))
+    before = (CONFIG / "secmarkd.toml").read_text().splitlines()
+    for mode in ('#mode = "label"', 'mode = "label"', 'mode = "rehearse"'):
+        file.write_text("\n".join(mode if line == '#mode = "label"' else line for line in before) + "\n")
+        subprocess.run(command, shell=True, check=True)
+        assert load(folders_of([str(tmp_path)])).settings.mode is Mode.REHEARSE
+        changed = [(was, now) for was, now in zip(before, file.read_text().splitlines(), strict=True) if was != now]
+        assert changed == [('#mode = "label"', 'mode = "rehearse"')]
 
 
 def test_shipped_labels_are_names_and_ports_of_both_roles() -> None:
