@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
-from tests.support.real_service import RealService
+from secmarkd.service.exits import Exit
+from tests.support.faults import LibnftablesFaults
+from tests.support.real_service import PATIENCE, RealService
 
 
 def worker(service: RealService) -> int:
@@ -82,3 +85,24 @@ def test_a_stop_during_a_transaction_that_never_ends_leaves_the_old_labels_whole
     assert "s_http_server_packet_t" in before
     assert service.table() == before
     service.await_helpers_gone()
+
+
+def test_neither_a_reload_nor_a_hangup_ends_a_secmarkctl_that_writes(
+    service: RealService, faults: LibnftablesFaults, tmp_path: Path
+) -> None:
+    service.meet(faults)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    faults.order("write", "wait for", gate)
+    command = service.command("control", "apply")
+    applying = service.namespace.popen(command, env=service.environment, stdout=subprocess.PIPE, text=True)
+    faults.await_carried_out(PATIENCE)
+    for verb in ("reload", "apply", "clear"):
+        refused = service.ctl(verb)
+        assert refused.returncode == Exit.FAILURE
+        assert f"error: another secmarkctl is at work (process {applying.pid})\n" in refused.stderr
+    applying.send_signal(signal.SIGHUP)
+    gate.write_text("go on")
+    said, _ = applying.communicate(timeout=PATIENCE)
+    assert (applying.returncode, said.partition(":")[0]) == (0, "created")
+    assert service.ctl("plan").returncode == 0

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
+
+from tests.support.modified import Modified
 
 FOLDER = Path(__file__).with_name("faulty_libnftables")
 FOREVER = 1_000_000
@@ -39,6 +42,19 @@ class LibnftablesFaults:
     def end(self) -> None:
         """All is well again."""
         self._file.unlink(missing_ok=True)
+
+    def await_carried_out(self, patience: float) -> None:
+        """Wait until no order is left. What an order takes time for is then under way."""
+        end = time.monotonic() + patience
+        with Modified(self._file) as written:
+            while self._left_or_being_written():
+                assert written.wait(end), "the orders were not carried out"
+
+    def _left_or_being_written(self) -> bool:
+        try:
+            return self.left > 0
+        except ValueError:
+            return True
 
     @property
     def left(self) -> int:

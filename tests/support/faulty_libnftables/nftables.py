@@ -64,6 +64,9 @@ def _carried_out(call: str, asked: Any, act: Callable[[Any], Any]) -> Any:
             os.write(int(sys.argv[_CONNECTION]), bytes.fromhex(argument))
         case "raise":
             raise getattr(builtins, argument)("by order")
+        case "wait for":
+            Path(argument).read_bytes()  # a FIFO that a test writes to
+            return act(asked)
         case "refuse":
             return refusal
         case "refuse after":
