@@ -69,7 +69,9 @@ def shown(value: object) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'X'?`, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(known), n=5, cutoff=0.6)
+    # Letters that changed places are the likelier mistake than others in their place.
+    near.sort(key=lambda each: sorted(each) != sorted(word))
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
