@@ -21,6 +21,8 @@ from tests.support.real_service import RealService
 
 POWERLESS = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
 DAMAGE = "add rule inet secmarkd input accept"
+ELEMENT = "delete element inet secmarkd server_port { tcp . 80 }"
+"""Put right by raw netlink, from the kernel's events."""
 
 
 def assert_a_sentence(said: str, *texts: str) -> None:
@@ -118,7 +120,10 @@ def limit(service: RealService, option: str) -> None:
     subprocess.run(["prlimit", f"--pid={service.process.pid}", option], check=True)
 
 
-def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(service: RealService) -> None:
+@pytest.mark.parametrize("damage", [DAMAGE, ELEMENT], ids=["a rule", "an element"])
+def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(
+    service: RealService, damage: str
+) -> None:
     service.start()
     service.await_told("READY=1")
     whole = service.table()
@@ -128,7 +133,7 @@ def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(
     limit(service, f"--nofile={len(os.listdir(f'/proc/{service.process.pid}/fd'))}:1024")
     os.kill(worker, signal.SIGKILL)
     os.close(handle)
-    service.namespace.nft(DAMAGE)
+    service.namespace.nft(damage)
     said = service.await_line("warning: degraded")
     assert_a_sentence(said, "err: ", "Too many open files")
     limit(service, "--nofile=1024:1024")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import struct
 from collections.abc import Iterator
@@ -109,4 +110,14 @@ def test_too_much_for_a_message_is_refused_before_anything_is_sent(ends: Ends) -
     ids=str,
 )
 def test_errors_are_typed_by_what_is_known_afterwards(error: OSError, typed: type[KernelError]) -> None:
-    assert type(refused_batch(error, capable=True)) is typed
+    assert type(refused_batch(error)) is typed
+
+
+def test_an_error_is_typed_without_a_descriptor_to_spare() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        refused = refused_batch(OSError(errno.EPERM, ""))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert type(refused) is PermissionMissing

@@ -27,12 +27,12 @@ def typed_errors(operation: str) -> Iterator[None]:
         raise KernelError(f"netlink failed: {error.strerror}", operation=operation) from error
 
 
-def refused_batch(error: OSError, *, capable: bool) -> KernelError:
+def refused_batch(error: OSError) -> KernelError:
     """The typed error for changes of elements that were to be made at a certain generation."""
     operation = "commit"
     match error:
         case PermissionError():
-            return no_permission(operation, owned=capable)
+            return no_permission(operation, owned=capable())
         case TimeoutError():
             return WorkerFailed("the kernel does not say whether it has changed the elements", operation=operation)
     reason = error.strerror
@@ -44,7 +44,10 @@ def refused_batch(error: OSError, *, capable: bool) -> KernelError:
 
 
 def capable() -> bool:
-    """Whether this process has CAP_NET_ADMIN."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        effective = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
+    """Whether this process has CAP_NET_ADMIN; taken for granted where it has no descriptor left to look."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            effective = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
+    except OSError:
+        return True
     return bool(int(effective, 16) >> _CAP_NET_ADMIN & 1)

@@ -6,7 +6,7 @@ import contextlib
 
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.netlink_batch import NetlinkBatch
-from secmarkd.kernel.netlink_errors import capable, refused_batch, typed_errors
+from secmarkd.kernel.netlink_errors import refused_batch, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.kernel.nft_requests import MODULE, Commit, List
@@ -67,16 +67,16 @@ class LibNft:
     def commit_at(self, transaction: Transaction, generation: int) -> None:
         """See ports.Nft. By raw netlink, in this process: libnftables would take longer, and could not promise it."""
         changes = [_element_change(each) for each in transaction]
-        batch = self._batch or NetlinkBatch()
-        self._batch = None
         try:
-            batch.commit(NAME, changes, generation)
+            batch = self._batch or NetlinkBatch()
+            self._batch = None
+            try:
+                batch.commit(NAME, changes, generation)
+            except BaseException:
+                batch.close()
+                raise
         except OSError as error:
-            batch.close()
-            raise refused_batch(error, capable=capable()) from error
-        except BaseException:
-            batch.close()
-            raise
+            raise refused_batch(error) from error
         self._batch = batch
 
     def check(self, transaction: Transaction) -> None:
