@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes.util
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from secmarkd.service.exits import Exit
 from secmarkd.service.lock import holder
 from tests.support.capability import require
 from tests.support.namespace import Namespace
-from tests.support.real_service import RealService
+from tests.support.real_service import PATIENCE, RealService
 
 POWERLESS = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
 DAMAGE = "add rule inet secmarkd input accept"
@@ -132,6 +133,7 @@ def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(
     handle = os.pidfd_open(worker)
     limit(service, f"--nofile={len(os.listdir(f'/proc/{service.process.pid}/fd'))}:1024")
     os.kill(worker, signal.SIGKILL)
+    select.select([handle], [], [], PATIENCE)
     os.close(handle)
     service.namespace.nft(damage)
     said = service.await_line("warning: degraded")
