@@ -10,8 +10,9 @@ from typing import Protocol
 
 import pytest
 
-from secmarkd.errors import Conflict, KernelError
+from secmarkd.errors import Conflict, KernelError, NotSupported
 from secmarkd.ports import Nft
+from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.elements import Elements, Field
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.plan import plan
@@ -32,6 +33,7 @@ from secmarkd.ruleset.table import (
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
+    Adopt,
     DeleteElements,
     DeleteObjects,
     Rebuild,
@@ -279,6 +281,27 @@ class NftContract:
         assert world.nft.exists()
         world.nft.commit((Remove(),))
         assert not world.nft.exists()
+
+    def test_a_table_that_its_owner_left_behind_is_adopted_as_it_is(self, world: World) -> None:
+        owned = replace(full_table(world.kind), flags=OWNED)
+        try:
+            world.nft.commit((Replace(owned),))
+        except NotSupported:  # nft before 1.1.0 can own nothing; see tests/netns/test_ownership.py
+            assert world.nft.read() is None
+            return
+        world.nft.close()
+        assert world.nft.read() == replace(owned, flags=("persist",))
+        smaller = replace(owned, chains=())
+        world.nft.commit((Adopt(OWNED), Rebuild(owned, smaller)))
+        assert world.nft.read() == smaller
+        world.nft.commit((Rebuild(smaller, owned),))
+        assert world.nft.read() == owned
+
+    def test_a_table_that_nobody_left_behind_is_not_adopted(self, world: World) -> None:
+        world.nft.commit((Replace(Table()),))
+        with pytest.raises(Conflict):
+            world.nft.commit((Adopt(OWNED),))
+        assert world.nft.read() == Table()
 
     def test_a_table_that_is_not_there_reads_as_none(self, world: World) -> None:
         assert world.nft.read() is None

@@ -31,6 +31,7 @@ from secmarkd.ruleset.table import Chain, Lookup, Map, Mark, Object, ObjectKind,
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
+    Adopt,
     Command,
     DeleteElements,
     DeleteObjects,
@@ -135,6 +136,7 @@ class FakeNft:
     def close(self) -> None:
         """As ports.Nft."""
         self.closed = True
+        self.lose_owner()
 
     # --- what tests do to it ---
 
@@ -145,6 +147,11 @@ class FakeNft:
     def lose_next_answer(self) -> None:
         """The next commit is carried out, but raises WorkerFailed."""
         self._lose_answer = True
+
+    def lose_owner(self) -> None:
+        """The process that owns our table dies; nobody is told."""
+        if self.table is not None and "persist" in self.table.flags:
+            self.table = replace(self.table, flags=tuple(each for each in self.table.flags if each != "owner"))
 
     def change(self, effect: Callable[[Table], Table | None], by: tuple[int, str] = THEIRS) -> None:
         """Someone else changes our table, `by` their thread and its name; nothing happens where there is none."""
@@ -190,6 +197,10 @@ class FakeNft:
                 if {each.name for each in table.chains} != {each.name for each in before.chains}:
                     raise Conflict("no such chain", operation=operation, offender="table secmarkd")
                 return self._replaced(after, operation)
+            case Adopt(flags):
+                if "persist" not in table.flags:
+                    raise Conflict("the table was not left behind", operation=operation, offender="table secmarkd")
+                return replace(table, flags=flags)
             case AddObjects(objects):
                 return self._with_objects(table, objects, operation)
             case DeleteObjects(objects):

@@ -130,7 +130,9 @@ def test_a_read_that_writers_starve_is_given_up_and_taken_for_nothing(netns: Nam
                 rig.service.tick()
         given_up, degraded = rig.journal.take()
         assert (type(given_up), type(degraded)) == (VerificationFailed, Degraded)
-        assert "the ruleset changes too fast to be read; labels left as they are" in rig.service.status.line(rig.clock.now)
+        assert "the ruleset changes too fast to be read; labels left as they are" in rig.service.status.line(
+            rig.clock.now
+        )
         assert rig.listing() == whole
         before = netlink.generation()
         rig.service.ask_verify()

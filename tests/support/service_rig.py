@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from secmarkd.events import Event
 from secmarkd.model.context import Context, parse_context
-from secmarkd.model.labels import Defaults, Environment, LabelMap, Mode, OnDrift, OnStop, Origin, Role, Rule, Settings
+from secmarkd.model.labels import (
+    Defaults,
+    Environment,
+    LabelMap,
+    Mode,
+    OnDrift,
+    OnStop,
+    Origin,
+    Ownership,
+    Role,
+    Rule,
+    Settings,
+)
 from secmarkd.model.protocols import TCP
 from secmarkd.ports import CgroupNews
 from secmarkd.ruleset.compile import compile_table
@@ -50,7 +62,7 @@ def configuration(
     chosen = replace(Settings(), **settings)  # type: ignore[arg-type]
     return Loaded(
         settings=chosen,
-        table=compile_table(LabelMap(rules=rules, defaults=DEFAULTS), chosen.mode, environment),
+        table=compile_table(LabelMap(rules=rules, defaults=DEFAULTS), chosen.mode, environment, chosen.ownership),
         environment=environment,
         label_count=1,
         origins={str(context): "50-web.toml:2: labels.http.tcp"},
@@ -152,4 +164,4 @@ def _without_elements(table: Table) -> Table:
     return replace(table, maps=tuple(replace(each, elements=Elements(each.elements.width)) for each in table.maps))
 
 
-__all__ = ["HTTP", "Mode", "OnDrift", "OnStop", "Rig", "configuration"]
+__all__ = ["HTTP", "Mode", "OnDrift", "OnStop", "Ownership", "Rig", "configuration"]

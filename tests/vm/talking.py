@@ -128,6 +128,19 @@ def hang_up(first: Talker, second: Talker, name: str = "it") -> None:
     second.close(name)
 
 
+def ends(vm: Machine, *, again: bool = False) -> Talker:
+    """A confined client in the middle of an endless conversation with a confined server on port 80, or of one `again` and
+    again."""
+    if again:  # room for all of them, which conntrack remembers for two minutes
+        vm.run("sysctl --quiet net.netfilter.nf_conntrack_max=262144")
+    server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
+    server.listen(80)
+    server.echo()
+    client.flood(80, again=again)
+    client.more(10)
+    return client
+
+
 def inside(netns: str) -> str:
     """What a command begins with to be run in a namespace. (`ip netns exec` would hide /sys/fs/selinux.)"""
     return f"nsenter --net=/run/netns/{netns}"

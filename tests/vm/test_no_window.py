@@ -9,7 +9,7 @@ from audit import Denial
 from labelling import SLOW, apply, write_labels
 from machine import TREE, Machine
 from service_journal import ServiceJournal
-from talking import Talker
+from talking import ends
 
 from secmarkd import events
 
@@ -26,18 +26,6 @@ def ranges(start: int) -> str:
     when `start` is another."""
     others = ", ".join(f'"{first}-{first + 999}"' for first in range(start, start + 12_000, 1000))
     return f'[labels.http]\ntcp = ["80-1079"]\n\n[labels.far]\ntype = "intranet_packet_t"\ntcp = [{others}]\n'
-
-
-def ends(vm: Machine, *, again: bool = False) -> Talker:
-    """A confined client in the middle of an endless conversation with a confined server, or of one `again` and again."""
-    if again:  # room for all of them, which conntrack remembers for two minutes
-        vm.run("sysctl --quiet net.netfilter.nf_conntrack_max=262144")
-    server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")
-    server.listen(80)
-    server.echo()
-    client.flood(80, again=again)
-    client.more(10)
-    return client
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from secmarkd.errors import Conflict, NotSupported, SelinuxInactive
+from secmarkd.errors import Conflict, KernelError, NotSupported, SelinuxInactive
 from secmarkd.kernel.netlink_errors import capable, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_ownership, refusal
@@ -24,7 +24,7 @@ from secmarkd.kernel.privileges import CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.table import NAME, Table
-from secmarkd.ruleset.transaction import Rebuild, Replace, Transaction
+from secmarkd.ruleset.transaction import Adopt, Rebuild, Replace, Transaction
 
 if TYPE_CHECKING:
     from nftables import Nftables
@@ -79,14 +79,7 @@ class Worker:
                     break
                 time.sleep(0.001 * 2**attempt)
         if refused is not None:
-            error = kernel_error(operation, refused, capable=capable())
-            owning = any(isinstance(each, Replace) and each.table.flags for each in request.transaction)
-            if owning and isinstance(error, NotSupported) and refused.command.startswith("add table"):
-                raise no_ownership(operation) from error
-            rebuilding = any(isinstance(each, Rebuild) for each in request.transaction)
-            if rebuilding and refused.number == errno.ENOENT and not isinstance(error, SelinuxInactive):
-                raise Conflict("the table is not as it was read", operation=operation) from error
-            raise error
+            raise _error(operation, refused, request.transaction)
         if not request.dry:
             self._keep_owner(nft, request.transaction)
 
@@ -99,6 +92,23 @@ class Worker:
         for command in transaction:
             if isinstance(command, Replace):
                 self._owner = nft if "owner" in command.table.flags else None
+            elif isinstance(command, Adopt):
+                self._owner = nft
+
+
+def _error(operation: str, refused: Refusal, transaction: Transaction) -> KernelError:
+    """The typed error for a refused transaction."""
+    error = kernel_error(operation, refused, capable=capable())
+    conflict = Conflict("the table is not as it was read", operation=operation)
+    if isinstance(error, NotSupported) and refused.command.startswith("add table"):
+        if any(isinstance(each, Adopt) for each in transaction):
+            return conflict
+        if any(isinstance(each, Replace) and each.table.flags for each in transaction):
+            return no_ownership(operation)
+    rebuilding = any(isinstance(each, Rebuild) for each in transaction)
+    if rebuilding and refused.number == errno.ENOENT and not isinstance(error, SelinuxInactive):
+        return conflict
+    return error
 
 
 def _run(nft: Nftables, commands: str, *, dry: bool) -> Refusal | None:

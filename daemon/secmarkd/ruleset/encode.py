@@ -41,6 +41,7 @@ from secmarkd.ruleset.table import (
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
+    Adopt,
     Command,
     DeleteElements,
     DeleteObjects,
@@ -80,6 +81,8 @@ def _command(command: Command, table_present: bool) -> list[str]:
             return _rebuild(before, after)
         case Remove():
             return _no_table(table_present)
+        case Adopt(flags):
+            return [_add_table(flags)]
         case AddObjects(objects):
             return [_add_object(each) for each in objects]
         case DeleteObjects(objects):
@@ -98,11 +101,15 @@ def _no_table(table_present: bool) -> list[str]:
     return [delete] if table_present else [f"add table {_HERE}", delete]
 
 
+def _add_table(flags: tuple[str, ...]) -> str:
+    words = f" {{ flags {', '.join(_word(each) for each in flags)}; }}" if flags else ""
+    return f"add table {_HERE}{words}"
+
+
 def _table(table: Table) -> list[str]:
     if table.foreign:
         raise ValueError(f"secmarkd does not write a {table.foreign[0].what}")
-    flags = f" {{ flags {', '.join(_word(each) for each in table.flags)}; }}" if table.flags else ""
-    lines = [f"add table {_HERE}{flags}"]
+    lines = [_add_table(table.flags)]
     lines += [_add_object(each) for each in table.objects]
     lines += [_add_map(each) for each in table.maps]
     lines += [_add_chain(each) for each in table.chains]

@@ -5,6 +5,8 @@ maps that differ by more (Rebuild): in one transaction where someone else made t
 was right up to now, and where a base chain hangs before or behind its place. Only where there is something that cannot be
 addressed so (other table flags, a comment on the table) is the table deleted and added anew in one transaction (Replace): a
 packet that is between the new base chain and the old one at the commit then meets neither.
+
+A table that was left behind by the process that owned it is adopted first, as it is, and put right as any other.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from secmarkd.ruleset.table import Map, Table
 from secmarkd.ruleset.transaction import (
     AddElements,
     AddObjects,
+    Adopt,
     Command,
     DeleteObjects,
     Rebuild,
@@ -47,6 +50,9 @@ def plan(
         return _activation(desired, in_use)
     if desired == live:
         return ()
+    if _was_left_behind(live, desired):
+        adopted = plan(desired, replace(live, flags=desired.flags), staged=staged)
+        return _after_adoption(Adopt(desired.flags), adopted)
     small = _single_changes(desired, live)
     if small is not None and not (staged and elements_move(live, desired)):
         return (small,)
@@ -58,17 +64,36 @@ def plan(
 
 def halves(transaction: Transaction) -> tuple[Transaction, ...]:
     """Two transactions that together do the same, where it need not happen at once: elements may come one after another
-    into a table that labels every packet already. None at all for any other transaction."""
+    into a table that labels every packet already, and whatever it is after an adoption. None at all for any other."""
     if len(transaction) > 1 and all(isinstance(each, AddElements) for each in transaction):
         middle = len(transaction) // 2
         return transaction[:middle], transaction[middle:]
     match transaction:
+        case (Adopt(), _, *_):
+            return transaction[:1], transaction[1:]
         case (AddElements(map_, elements),) if len(elements) > 1:
             entries, middle = list(elements.items()), len(elements) // 2
             first, second = (Elements.of(elements.width, half) for half in (entries[:middle], entries[middle:]))
             return (AddElements(map_, first),), (AddElements(map_, second),)
         case _:
             return ()
+
+
+def _was_left_behind(live: Table, desired: Table) -> bool:
+    """Whether nothing is wrong with the table's flags but that its owner has ended (Linux 6.9, nft_table_is_orphan)."""
+    orphaned = "persist" in live.flags and "owner" not in live.flags
+    return orphaned and desired.flags == tuple(sorted(("owner", *live.flags)))
+
+
+def _after_adoption(adopt: Adopt, transactions: tuple[Transaction, ...]) -> tuple[Transaction, ...]:
+    """The same, in one transaction with the adoption. A table that is made anew has its owner by that."""
+    match transactions:
+        case ((Replace(),),):
+            return transactions
+        case (first, *rest):
+            return ((adopt, *first), *rest)
+        case _:
+            return ((adopt,),)
 
 
 def _activation(desired: Table, in_use: InUse) -> tuple[Transaction, ...]:

@@ -36,6 +36,17 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """Own the table that its owner left behind (`persist` without `owner`), with all that is in it, from now on.
+
+    Conflict where it was not left behind: the kernel lets nobody own a table that was anyone's to change.
+    """
+
+    flags: tuple[str, ...]
+    """Those that it then has."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddObjects:
     """Add objects whose names are free. (On a taken name the kernel silently keeps the old object: never rely on it.)"""
 
@@ -66,5 +77,5 @@ class DeleteElements:
     elements: Elements
 
 
-Command = Replace | Rebuild | Remove | AddObjects | DeleteObjects | AddElements | DeleteElements
+Command = Replace | Rebuild | Remove | Adopt | AddObjects | DeleteObjects | AddElements | DeleteElements
 Transaction = tuple[Command, ...]

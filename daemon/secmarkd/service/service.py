@@ -39,7 +39,7 @@ from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, total
 from secmarkd.service.status import Reload, State, Status
 from secmarkd.service.surroundings import Surroundings
-from secmarkd.service.wanted import event_of, told_apart
+from secmarkd.service.wanted import event_of, is_adoption, told_apart
 from secmarkd.service.watch import Watch
 from secmarkd.service.world import World, remove, require_selinux
 
@@ -408,7 +408,7 @@ class Service:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         if foreign or contested:
             self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds, blame=self._blame)
-        if changed:
+        if changed and not is_adoption(outcome):
             self._world.journal.write(event_of(changed, reason, self.status))
         if not contested:
             self._reporter.settled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secmarkd.events import LabelsCreated, LabelsReplaced
+from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.table import Table
@@ -19,6 +20,11 @@ def told_apart(found: Drifts, wanted: Table, before: Table | None) -> tuple[Drif
     """
     planned = frozenset(found if before is None else diff(wanted, before))
     return tuple(each for each in found if each in planned), tuple(each for each in found if each not in planned)
+
+
+def is_adoption(outcome: Outcome) -> bool:
+    """Whether all that was to be done was to own the table again."""
+    return outcome.action is Action.REPAIRED and all(each.thing is Thing.TABLE for each in outcome.drifts)
 
 
 def event_of(changed: Drifts, reason: str, status: Status) -> LabelsCreated | LabelsReplaced:

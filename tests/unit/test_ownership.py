@@ -1,0 +1,94 @@
+"""`ownership = "exclusive"`: a table whose owner has ended is owned again, as it is, and as soon as that can be known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from secmarkd.errors import Conflict, TooLarge
+from secmarkd.events import Ready
+from secmarkd.reconcile import Action, reconcile
+from secmarkd.ruleset.compile import OWNED
+from secmarkd.ruleset.elements import Elements
+from secmarkd.ruleset.encode import encode
+from secmarkd.ruleset.plan import halves, plan
+from secmarkd.ruleset.table import Table
+from secmarkd.ruleset.transaction import AddElements, Adopt, DeleteElements, Rebuild, Replace
+from tests.fakes.nft import FakeNft
+from tests.support.service_rig import Ownership, Rig, configuration
+
+EXCLUSIVE = configuration(80, 443, ownership=Ownership.EXCLUSIVE)
+DESIRED = EXCLUSIVE.table
+LEFT = replace(DESIRED, flags=("persist",))
+"""What its owner left behind."""
+
+
+def without_an_element(table: Table) -> Table:
+    nft = FakeNft(table)
+    map_ = next(each for each in table.maps if each.elements)
+    first = dict(list(map_.elements.items())[:1])
+    nft.commit((DeleteElements(map_, Elements.of(map_.elements.width, first)),))
+    assert nft.table is not None
+    return nft.table
+
+
+# --- plans ---
+
+
+def test_a_table_that_was_left_behind_is_adopted_as_it_is() -> None:
+    assert plan(DESIRED, LEFT) == ((Adopt(OWNED),),)
+    assert plan(DESIRED, LEFT, staged=True) == ((Adopt(OWNED),),)
+    assert encode((Adopt(OWNED),)) == "add table inet secmarkd { flags owner, persist; }\n"
+
+
+def test_elements_are_put_right_in_the_transaction_that_adopts() -> None:
+    ((adopt, add),) = plan(DESIRED, without_an_element(LEFT))
+    assert adopt == Adopt(OWNED)
+    assert isinstance(add, AddElements)
+
+
+def test_rules_are_rebuilt_in_the_transaction_that_adopts() -> None:
+    live = replace(LEFT, chains=tuple(replace(each, rules=each.rules[:1]) for each in LEFT.chains))
+    adopted = replace(live, flags=OWNED)
+    assert plan(DESIRED, live) == ((Adopt(OWNED), Rebuild(adopted, DESIRED)),)
+    first, *rest = plan(DESIRED, live, staged=True)
+    assert first[0] == Adopt(OWNED)
+    assert len(rest) > 1
+    assert not any(isinstance(each, Adopt) for transaction in rest for each in transaction)
+    nft = FakeNft(live)
+    assert reconcile(nft, DESIRED, staged=True).action is Action.REPLACED
+    assert nft.table == DESIRED
+
+
+@pytest.mark.parametrize("flags", [(), ("dormant",), ("dormant", "persist"), ("owner",)], ids=str)
+def test_any_other_table_is_made_anew(flags: tuple[str, ...]) -> None:
+    assert plan(DESIRED, replace(DESIRED, flags=flags)) == ((Replace(DESIRED),),)
+    assert plan(replace(DESIRED, flags=()), LEFT) == ((Replace(replace(DESIRED, flags=())),),)
+
+
+def test_what_is_too_large_at_once_comes_after_the_adoption() -> None:
+    ((adopt, add),) = plan(DESIRED, without_an_element(LEFT))
+    assert halves((adopt, add)) == ((adopt,), (add,))
+    assert halves((adopt,)) == ()
+
+
+def test_a_table_that_cannot_be_adopted_after_all_is_made_anew() -> None:
+    nft = FakeNft(LEFT)
+    nft.fail_next("commit", Conflict("the table was not left behind", operation="commit"))
+    assert reconcile(nft, DESIRED).action is Action.REPLACED
+    assert nft.table == DESIRED
+    nft.table = LEFT
+    nft.fail_next("commit", TooLarge("too large", operation="commit"))
+    assert isinstance(reconcile(nft, DESIRED).error, TooLarge)
+
+
+# --- the service ---
+
+
+def test_a_restart_owns_the_table_again_without_a_word_of_other_labels() -> None:
+    rig = Rig(EXCLUSIVE, table=LEFT)
+    rig.service.tick()
+    assert rig.nft.table == DESIRED
+    assert rig.nft.commits == [(Adopt(OWNED),)]
+    assert [type(each) for each in rig.journal.take()][1:] == [Ready]
