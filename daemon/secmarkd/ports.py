@@ -37,8 +37,10 @@ class Nft(Protocol):
     def generation(self) -> int:
         """The number of the ruleset's last transaction, by whomever. Costs microseconds."""
 
-    def exists(self) -> bool:
-        """Whether our table is there. Costs microseconds: a table whose owner died vanishes without a transaction."""
+    def flags(self) -> tuple[str, ...] | None:
+        """Our table's flags, sorted; None when it is known to be absent. Costs microseconds: when its owner dies, a table
+        vanishes or has an owner no more, without a transaction.
+        """
 
     def close(self) -> None:
         """End the adapter's process. The table stays."""

@@ -46,8 +46,8 @@ class Timed:
     def generation(self) -> int:
         return self._inner.generation()
 
-    def exists(self) -> bool:
-        return self._inner.exists()
+    def flags(self) -> tuple[str, ...] | None:
+        return self._inner.flags()
 
     def close(self) -> None:
         self._inner.close()

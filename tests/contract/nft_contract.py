@@ -276,11 +276,11 @@ class NftContract:
         assert world.nft.generation() == successor(written)
 
     def test_the_table_is_known_to_exist_without_being_read(self, world: World) -> None:
-        assert not world.nft.exists()
+        assert world.nft.flags() is None
         world.nft.commit((Replace(Table()),))
-        assert world.nft.exists()
+        assert world.nft.flags() == ()
         world.nft.commit((Remove(),))
-        assert not world.nft.exists()
+        assert world.nft.flags() is None
 
     def test_a_table_that_its_owner_left_behind_is_adopted_as_it_is(self, world: World) -> None:
         owned = replace(full_table(world.kind), flags=OWNED)
@@ -290,9 +290,11 @@ class NftContract:
             assert world.nft.read() is None
             return
         world.nft.close()
+        assert world.nft.flags() == ("persist",)
         assert world.nft.read() == replace(owned, flags=("persist",))
         smaller = replace(owned, chains=())
         world.nft.commit((Adopt(OWNED), Rebuild(owned, smaller)))
+        assert world.nft.flags() == OWNED
         assert world.nft.read() == smaller
         world.nft.commit((Rebuild(smaller, owned),))
         assert world.nft.read() == owned

@@ -129,9 +129,9 @@ class FakeNft:
         self._fail("generation")
         return self.number
 
-    def exists(self) -> bool:
+    def flags(self) -> tuple[str, ...] | None:
         """As ports.Nft."""
-        return self.table is not None
+        return None if self.table is None else self.table.flags
 
     def close(self) -> None:
         """As ports.Nft."""

@@ -61,9 +61,9 @@ class DyingNft:
         """As ports.Nft."""
         return self._nft.generation()
 
-    def exists(self) -> bool:
+    def flags(self) -> tuple[str, ...] | None:
         """As ports.Nft."""
-        return self._nft.exists()
+        return self._nft.flags()
 
     def close(self) -> None:
         """As ports.Nft."""

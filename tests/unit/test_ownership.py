@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from secmarkd.errors import Conflict, TooLarge
-from secmarkd.events import Ready
+from secmarkd.events import DriftDetected, DriftRepaired, Ready
 from secmarkd.reconcile import Action, reconcile
 from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.elements import Elements
@@ -16,7 +16,7 @@ from secmarkd.ruleset.plan import halves, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import AddElements, Adopt, DeleteElements, Rebuild, Replace
 from tests.fakes.nft import FakeNft
-from tests.support.service_rig import Ownership, Rig, configuration
+from tests.support.service_rig import OnDrift, Ownership, Rig, configuration
 
 EXCLUSIVE = configuration(80, 443, ownership=Ownership.EXCLUSIVE)
 DESIRED = EXCLUSIVE.table
@@ -92,3 +92,50 @@ def test_a_restart_owns_the_table_again_without_a_word_of_other_labels() -> None
     assert rig.nft.table == DESIRED
     assert rig.nft.commits == [(Adopt(OWNED),)]
     assert [type(each) for each in rig.journal.take()][1:] == [Ready]
+
+
+def test_ownership_that_was_lost_is_taken_back_by_the_periodic_verification() -> None:
+    rig = Rig(EXCLUSIVE).started()
+    rig.nft.lose_owner()
+    rig.run(EXCLUSIVE.settings.resync)
+    assert rig.nft.table == DESIRED
+    drift, repaired = rig.journal.take()
+    assert isinstance(drift, DriftDetected)
+    assert (drift.object, drift.expected, drift.found) == ("table inet secmarkd", "owner persist", "persist")
+    assert isinstance(repaired, DriftRepaired)
+
+
+def test_the_end_of_the_process_that_owned_the_table_is_noticed_at_once() -> None:
+    rig = Rig(EXCLUSIVE).started()
+    rig.nft.lose_owner()
+    rig.service.child_ended()
+    rig.run(0)
+    assert rig.nft.table == DESIRED
+    assert [type(each) for each in rig.journal.take()] == [DriftDetected, DriftRepaired]
+
+
+def test_the_end_of_any_other_process_is_no_reason_to_read() -> None:
+    for loaded in (EXCLUSIVE, configuration(80)):
+        rig = Rig(loaded).started()
+        before = rig.nft.reads
+        rig.service.child_ended()
+        rig.run(0)
+        assert rig.nft.reads == before
+        assert rig.journal.take() == []
+
+
+def test_a_process_that_ends_before_the_first_pass_is_no_matter() -> None:
+    rig = Rig(EXCLUSIVE)
+    rig.service.child_ended()
+    rig.service.tick()
+    assert rig.nft.table == DESIRED
+
+
+def test_lost_ownership_is_only_told_where_drift_is() -> None:
+    rig = Rig(configuration(80, ownership=Ownership.EXCLUSIVE, on_drift=OnDrift.REPORT)).started()
+    rig.nft.lose_owner()
+    for _ in range(3):
+        rig.service.child_ended()
+        rig.run(0)
+    assert rig.nft.flags() == ("persist",)
+    assert [type(each) for each in rig.journal.take()] == [DriftDetected]

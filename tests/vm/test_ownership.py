@@ -11,6 +11,9 @@ from talking import ends
 
 from secmarkd import events
 
+WORKER = "secmarkd-nft"
+"""The process whose socket owns the table."""
+
 
 @pytest.fixture
 def service(host: Machine) -> Machine:
@@ -65,6 +68,20 @@ def test_a_restart_and_a_kill_adopt_the_very_same_table_and_no_packet_is_unlabel
     assert _content(service) == before
     assert journal.messages(events.LabelsReplaced) + journal.messages(events.LabelsCreated) == []
     assert denied == []
+
+
+def test_a_worker_that_dies_while_nothing_happens_is_noticed_and_the_table_owned_again(service: Machine) -> None:
+    service.enforcing()
+    client, before, journal = ends(service, again=True), _content(service), ServiceJournal(service)
+    service.run(f"pkill -KILL -x {WORKER}")
+    journal.wait(events.DriftRepaired)
+    assert _is_owned(service)
+    assert _content(service) == before
+    (drift,) = journal.entries(events.DriftDetected)
+    assert (drift["SECMARKD_EXPECTED"], drift["SECMARKD_FOUND"]) == ("owner persist", "persist")
+    client.more(10)
+    client.settle()
+    assert [each.raw for each in service.denials()] == []
 
 
 def test_switching_is_a_reload(service: Machine) -> None:

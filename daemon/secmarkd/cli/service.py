@@ -85,6 +85,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog)
         loop.on_signal((signal.SIGHUP,), service.ask_reload)
         loop.on_signal((signal.SIGUSR1,), service.ask_verify)
+        loop.on_signal((signal.SIGCHLD,), service.child_ended)
         loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
         loop.watch(events.fileno(), service.changed)
         if selinux_events:

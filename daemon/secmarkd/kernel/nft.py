@@ -89,10 +89,10 @@ class LibNft:
         with typed_errors("generation"):
             return self._connected().generation()
 
-    def exists(self) -> bool:
-        """Whether our table is there."""
-        with typed_errors("exists"):
-            return self._connected().table_flags(NAME) is not None
+    def flags(self) -> tuple[str, ...] | None:
+        """Our table's flags, sorted; None when it is known to be absent."""
+        with typed_errors("flags"):
+            return self._connected().table_flags(NAME)
 
     def close(self) -> None:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""

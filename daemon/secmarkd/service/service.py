@@ -1,7 +1,7 @@
 """The service as a state machine. It is told what happened and what time it is; it never waits and never looks around.
 
     start: load → compile → first verified pass → READY=1
-    then:  SIGHUP → reload, SIGUSR1, a foreign commit, or every `resync` → verification, SIGTERM → stop
+    then:  SIGHUP → reload, SIGUSR1, a foreign commit, the owner's end, or every `resync` → verification, SIGTERM → stop
 
 The loop calls `tick` whenever something was asked for or `due` has come, and `changed` when someone has changed the
 ruleset. A verification costs microseconds where nothing was touched (see `watch`). A failed pass leaves the kernel as it is
@@ -117,6 +117,12 @@ class Service:
         settles = self._surroundings.news()
         if settles is not None:
             self._hasten(settles)
+
+    def child_ended(self) -> None:
+        """A process of ours has ended: if it owned the table, anyone may write to it now, and no event tells."""
+        table = self._loaded.table if self._loaded else None
+        if table and table.flags and not self._watch.unchanged(self._world.nft, table.flags):
+            self._hasten()
 
     def ask_stop(self) -> None:
         """End, after whatever is being done."""
@@ -245,7 +251,7 @@ class Service:
             self._brought(outcome, None if alike else before, "environment" if before else "reload")
             return
         thorough, self._thorough = self._thorough, False
-        if not thorough and self._watch.unchanged(self._world.nft):
+        if not thorough and self._watch.unchanged(self._world.nft, self._loaded.table.flags):
             now = self._world.clock.monotonic()
             self._follow_policy()
             self._announcer.update(last_pass=now, state=self._resting(self.status.differences))

@@ -62,13 +62,13 @@ class Watch:
         self._hear(self._events.take(), but_for=seen)
         return self.pending
 
-    def unchanged(self, nft: Nft) -> bool:
-        """Whether the table is surely as it was verified; in microseconds. False too when nobody can say."""
+    def unchanged(self, nft: Nft, flags: tuple[str, ...]) -> bool:
+        """Whether the table is as it was verified, with these flags; in microseconds. False too when nobody can say."""
         self.notice()
         if self._verified is None or self.pending:
             return False
         try:
-            return nft.generation() == self._verified and nft.exists()
+            return nft.generation() == self._verified and nft.flags() == flags
         except KernelError:
             return False
 
