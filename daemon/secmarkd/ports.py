@@ -42,6 +42,10 @@ class Nft(Protocol):
         vanishes or has an owner no more, without a transaction.
         """
 
+    def before_waiting(self, announce: Callable[[float], None]) -> None:
+        """From now on call `announce` before each question that may take long, with the seconds after which its answer is
+        waited for no more. One read or commit may be several of them."""
+
     def close(self) -> None:
         """End the adapter's process. The table stays."""
 

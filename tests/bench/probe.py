@@ -49,6 +49,9 @@ class Timed:
     def flags(self) -> tuple[str, ...] | None:
         return self._inner.flags()
 
+    def before_waiting(self, announce: Callable[[float], None]) -> None:
+        self._inner.before_waiting(announce)
+
     def close(self) -> None:
         self._inner.close()
 

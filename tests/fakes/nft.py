@@ -67,6 +67,9 @@ class FakeNft:
         self.hasty = 0
         """How many of them by `commit_at`."""
         self.reads = 0
+        self.announce: Callable[[float], None] = lambda _: None
+        self.takes = 0.0
+        """Seconds after which the answer to a read or a commit is not waited for."""
         self.closed = False
         self.number = 7
         """The generation."""
@@ -82,11 +85,13 @@ class FakeNft:
     def read(self) -> Table | None:
         """As ports.Nft."""
         self.reads += 1
+        self.announce(self.takes)
         self._fail("read")
         return self.table
 
     def commit(self, transaction: Transaction) -> None:
         """As ports.Nft."""
+        self.announce(self.takes)
         self._commit(transaction, OURS)
 
     def _commit(self, transaction: Transaction, by: tuple[int, str]) -> None:
@@ -132,6 +137,10 @@ class FakeNft:
     def flags(self) -> tuple[str, ...] | None:
         """As ports.Nft."""
         return None if self.table is None else self.table.flags
+
+    def before_waiting(self, announce: Callable[[float], None]) -> None:
+        """As ports.Nft."""
+        self.announce = announce
 
     def close(self) -> None:
         """As ports.Nft."""

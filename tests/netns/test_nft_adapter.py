@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from secmarkd.errors import Conflict
+from secmarkd.kernel import nft as nft_module
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft import LibNft
 from secmarkd.ruleset.elements import Elements, Field
@@ -46,6 +47,19 @@ def test_an_error_in_a_large_transaction_names_the_map(nft: LibNft) -> None:
         nft.commit((AddElements(map_, wrong),))
     assert caught.value.offender == "element m"
     assert nft.read() == table
+
+
+def test_a_deadline_is_announced_and_is_that_of_the_largest_table_and_not_of_all_together(nft: LibNft) -> None:
+    table, announced = large_table(1000), list[float]()
+    nft.before_waiting(announced.append)
+    for after in (table, Table(), table):
+        nft.commit((Replace(after),))
+    nft.commit((AddElements(table.maps[0], Elements.of(3, {b"\xff\xff\xff": "s_a"})),))
+    assert nft.read() is not None
+    write, read = nft_module.WRITE_SECONDS, nft_module.READ_SECONDS
+    each_written, each_read = nft_module.WRITE_SECONDS_PER_ELEMENT, nft_module.READ_SECONDS_PER_ELEMENT
+    written = [write + each_written * count for count in (1000, 0, 1000, 1)]
+    assert announced == [*written, read + each_read * 1001]
 
 
 @pytest.mark.slow

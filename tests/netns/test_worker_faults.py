@@ -226,7 +226,7 @@ def test_a_worker_that_hangs_is_killed_at_its_deadline_and_the_watchdog_waits_fo
         patched.setattr("secmarkd.kernel.nft.READ_SECONDS", 0.3)
         rig.namespace.nft(DAMAGE)
         rig.woken()
-    assert {"EXTEND_TIMEOUT_USEC": "120000000"} in rig.notifier.take()
+    assert {"EXTEND_TIMEOUT_USEC": "150000000"} in rig.notifier.take()
     crashed, degraded = rig.journal.take()
     assert "did not answer within 0.3" in str(crashed)
     assert isinstance(degraded, Degraded)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from secmarkd.cli.service import main
@@ -64,6 +65,10 @@ class DyingNft:
     def flags(self) -> tuple[str, ...] | None:
         """As ports.Nft."""
         return self._nft.flags()
+
+    def before_waiting(self, announce: Callable[[float], None]) -> None:
+        """As ports.Nft."""
+        self._nft.before_waiting(announce)
 
     def close(self) -> None:
         """As ports.Nft."""

@@ -74,9 +74,14 @@ class Rig:
     """A service that nothing has happened to yet."""
 
     def __init__(
-        self, loaded: Loaded | None = None, *, watchdog: float | None = None, table: Table | None = None
+        self,
+        loaded: Loaded | None = None,
+        *,
+        watchdog: float | None = None,
+        table: Table | None = None,
+        nft: FakeNft | None = None,
     ) -> None:
-        self.nft = FakeNft(table)
+        self.nft = nft or FakeNft(table)
         self.events = FakeChanges(self.nft)
         self.writers = FakeWriters()
         self.clock = FakeClock()

@@ -28,6 +28,7 @@ from secmarkd.events import (
 )
 from secmarkd.service.exits import Exit
 from secmarkd.service.status import State
+from tests.fakes.nft import FakeNft
 from tests.support.service_rig import HTTP, Mode, OnDrift, Rig, configuration
 
 
@@ -167,8 +168,48 @@ def test_loading_may_take_longer_than_the_watchdog_is_patient() -> None:
     rig = Rig(watchdog=10.0)
     rig.service.tick()
     sent = rig.notifier.datagrams
-    assert {"EXTEND_TIMEOUT_USEC": "120000000", "WATCHDOG_USEC": "120000000"} in sent
+    assert {"EXTEND_TIMEOUT_USEC": "150000000", "WATCHDOG_USEC": "150000000"} in sent
     assert [each["WATCHDOG_USEC"] for each in sent if "WATCHDOG_USEC" in each][-1] == "10000000"
+
+
+def test_a_pass_may_take_as_long_as_all_its_requests_together() -> None:
+    class Slow(FakeNft):
+        def __init__(self) -> None:
+            super().__init__()
+            self.takes = 100.0
+
+        def generation(self) -> int:
+            rig.clock.now += 50.0
+            return super().generation()
+
+    rig = Rig(watchdog=10.0, nft=Slow())
+    rig.notifier.take()
+    begun = rig.clock.now
+    rig.service.tick()
+    assert rig.clock.now - begun > 150
+    sent = [each for each in rig.notifier.take() if "WATCHDOG_USEC" in each]
+    load, loaded, begin, *extended, end = sent
+    assert load == begin == {"EXTEND_TIMEOUT_USEC": "150000000", "WATCHDOG_USEC": "150000000"}
+    assert extended
+    assert all(each == {"EXTEND_TIMEOUT_USEC": "130000000", "WATCHDOG_USEC": "130000000"} for each in extended)
+    assert loaded == end == {"WATCHDOG_USEC": "10000000"}
+
+
+def test_a_pass_of_short_requests_is_announced_once() -> None:
+    rig = Rig(watchdog=10.0).started()
+    rig.nft.takes = 20.0
+    rig.drop_element()
+    rig.hear()
+    sent = [each["WATCHDOG_USEC"] for each in rig.notifier.take() if "WATCHDOG_USEC" in each]
+    assert sent == ["150000000", "10000000"]
+
+
+def test_without_a_watchdog_the_timeouts_are_extended_alone() -> None:
+    rig = Rig()
+    rig.nft.takes = 200.0
+    rig.service.tick()
+    extended = [each for each in rig.notifier.take() if "EXTEND_TIMEOUT_USEC" in each]
+    assert extended == [{"EXTEND_TIMEOUT_USEC": usec} for usec in ("150000000", "150000000", "230000000")]
 
 
 def test_a_cgroup_that_does_not_exist_is_mentioned() -> None:

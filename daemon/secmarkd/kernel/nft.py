@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.netlink_batch import NetlinkBatch
@@ -40,6 +42,8 @@ class LibNft:
         self._child = Child(MODULE, "libnftables", hint=_HINT)
         self._reader = Reader(self._connected, self._list)
         self._elements = 0
+        """How many the table may have now."""
+        self._announce: Callable[[float], None] = lambda _: None
         self._netlink: Netlink | None = None
         self._batch: NetlinkBatch | None = None
         if at_once:
@@ -60,9 +64,8 @@ class LibNft:
 
     def commit(self, transaction: Transaction) -> None:
         """Carry out a transaction wholly or, with a KernelError, not at all; WorkerFailed: nobody knows, so read."""
-        count = _element_count(transaction)
-        self._elements += count
-        self._child.request(Commit(transaction), _write_deadline(count), operation="commit")
+        self._elements = _most_elements(self._elements, transaction)
+        self._ask(Commit(transaction), _write_deadline(transaction), "commit")
 
     def commit_at(self, transaction: Transaction, generation: int) -> None:
         """See ports.Nft. By raw netlink, in this process: libnftables would take longer, and could not promise it."""
@@ -81,8 +84,7 @@ class LibNft:
 
     def check(self, transaction: Transaction) -> None:
         """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""
-        deadline = _write_deadline(_element_count(transaction))
-        self._child.request(Commit(transaction, dry=True), deadline, operation="check")
+        self._ask(Commit(transaction, dry=True), _write_deadline(transaction), "check")
 
     def generation(self) -> int:
         """The number of the ruleset's last transaction, by whomever."""
@@ -93,6 +95,10 @@ class LibNft:
         """Our table's flags, sorted; None when it is known to be absent."""
         with typed_errors("flags"):
             return self._connected().table_flags(NAME)
+
+    def before_waiting(self, announce: Callable[[float], None]) -> None:
+        """See ports.Nft."""
+        self._announce = announce
 
     def close(self) -> None:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""
@@ -107,8 +113,12 @@ class LibNft:
 
     def _list(self, flags: tuple[str, ...]) -> Table | None:
         deadline = READ_SECONDS + READ_SECONDS_PER_ELEMENT * self._elements
-        table: Table | None = self._child.request(List(flags), deadline, operation="read")
+        table: Table | None = self._ask(List(flags), deadline, "read")
         return table
+
+    def _ask(self, question: List | Commit, deadline: float, operation: str) -> Any:
+        self._announce(deadline)
+        return self._child.request(question, deadline, operation=operation)
 
     def _connected(self) -> Netlink:
         if self._netlink is None:
@@ -126,8 +136,20 @@ def _element_change(command: Command) -> ElementChange:
             raise ValueError(f"{type(command).__name__} is no change of elements")
 
 
-def _write_deadline(elements: int) -> float:
-    return WRITE_SECONDS + WRITE_SECONDS_PER_ELEMENT * elements
+def _write_deadline(transaction: Transaction) -> float:
+    return WRITE_SECONDS + WRITE_SECONDS_PER_ELEMENT * _element_count(transaction)
+
+
+def _most_elements(there: int, transaction: Transaction) -> int:
+    """How many elements the table may have after a transaction, whether it is carried out or not, if `there` were some."""
+    most = there
+    for command in transaction:
+        match command:
+            case Replace(table) | Rebuild(_, table):
+                most = max(most, table.element_count())
+            case AddElements(_, elements):
+                most += len(elements)
+    return most
 
 
 def _element_count(transaction: Transaction) -> int:

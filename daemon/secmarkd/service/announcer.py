@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from secmarkd.ports import Clock, Notifier
 from secmarkd.service.status import Status
 
+MARGIN = 30.0
+"""Seconds beside a deadline: for ending who missed it, and for what is done before the next request (a table of 100,000
+elements is compared, planned and written down in a few)."""
+
 
 class Announcer:
     """Holds the status. Only what is new is sent; what is sent with an assignment is always sent."""
@@ -27,6 +31,8 @@ class Announcer:
         self._publish = publish
         self._watchdog = watchdog
         self._watchdog_due = clock.monotonic()
+        self._patient_until = 0.0
+        """Until when the service manager waits for the work that is under way."""
         self._published: Status | None = None
         self._line = ""
 
@@ -57,14 +63,26 @@ class Announcer:
 
     @contextmanager
     def patience(self, seconds: float) -> Iterator[None]:
-        """Have the service manager wait for work that may take so long, and that has a deadline of its own."""
-        usec = str(int(seconds * 1e6))
-        if not self._watchdog:
-            self._notifier.notify(EXTEND_TIMEOUT_USEC=usec)
-            yield
-            return
-        self._notifier.notify(EXTEND_TIMEOUT_USEC=usec, WATCHDOG_USEC=usec)
+        """Have the service manager wait for work that may take so long, and that has deadlines of its own; `extend` within
+        it where it may take longer."""
+        self.extend(seconds)
         try:
             yield
         finally:
-            self._notifier.notify(WATCHDOG_USEC=str(int(self._watchdog * 1e6)))
+            self._patient_until = 0.0
+            if self._watchdog:
+                self._notifier.notify(WATCHDOG_USEC=_usec(self._watchdog))
+
+    def extend(self, seconds: float) -> None:
+        """Have it wait so long from now on, unless it waits as long already."""
+        until = self._clock.monotonic() + seconds + MARGIN
+        if until <= self._patient_until:
+            return
+        self._patient_until = until
+        usec = _usec(seconds + MARGIN)
+        watchdog = {"WATCHDOG_USEC": usec} if self._watchdog else {}
+        self._notifier.notify(EXTEND_TIMEOUT_USEC=usec, **watchdog)
+
+
+def _usec(seconds: float) -> str:
+    return str(int(seconds * 1e6))

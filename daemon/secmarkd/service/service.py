@@ -60,6 +60,7 @@ class Service:
     def __init__(self, world: World, *, pid: int, folders: str, watchdog: float | None = None) -> None:
         self._world = world
         self._announcer = Announcer(Status(pid=pid), world.notifier, world.clock, world.publish, watchdog)
+        world.nft.before_waiting(self._announcer.extend)
         self._reporter = Reporter(world.journal, world.clock, self._origin_of)
         self._watch = Watch(world.events, world.writers)
         self._fight = Fight(world.journal, world.clock)
