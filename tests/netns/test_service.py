@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from secmarkd.kernel.processes import counts_as_kernel
 from secmarkd.service.exits import Exit
 from tests.support.capability import require
 from tests.support.namespace import Namespace
+from tests.support.processes import EPOLL_WAIT, RECEIVE, system_call
 from tests.support.real_service import PATIENCE, RealService, unit_capabilities
 
 
@@ -182,7 +182,8 @@ def test_fifty_flushes_in_a_row_are_a_handful_of_repairs(service: RealService) -
 
 
 def test_idle_means_idle(service: RealService) -> None:
-    """Each process is in a system call that only an event ends, or the next verification in minutes."""
+    """Each process is in a system call that only an event ends, or the next verification in minutes. The helper's socket
+    blocks, without a timeout."""
     service.start()
     service.await_told("READY=1")
     service.namespace.nft("delete element inet secmarkd server_port { tcp . 80 }")
@@ -201,16 +202,6 @@ def test_idle_means_idle(service: RealService) -> None:
     while not idle():
         assert time.monotonic() < end, [system_call(pid) for pid in (service.process.pid, *helpers)]
         time.sleep(0.02)
-
-
-EPOLL_WAIT, RECEIVE = {"x86_64": (232, 45), "aarch64": (22, 207)}.get(platform.machine(), (-1, -1))
-"""The numbers of epoll_wait (epoll_pwait) and recvfrom; the helper's socket blocks, without a timeout."""
-
-
-def system_call(pid: int) -> tuple[int, list[int]]:
-    """The one that a process sleeps in, and its arguments; -1 where it is in none (proc_pid_syscall(5))."""
-    number, *arguments = Path(f"/proc/{pid}/syscall").read_text().split()
-    return (int(number), [int(each, 16) for each in arguments]) if number.isdigit() else (-1, [0] * 6)
 
 
 FIREWALLD = """\

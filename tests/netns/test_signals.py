@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from secmarkd.service.exits import Exit
 from tests.support.faults import LibnftablesFaults
+from tests.support.processes import POLL, system_call
 from tests.support.real_service import PATIENCE, RealService
 
 
@@ -21,7 +23,7 @@ def worker(service: RealService) -> int:
 
 
 def applying(service: RealService) -> int:
-    """Have it reload another label map, and stop within the pass: libnftables does not answer; its process."""
+    """Have it reload another label map, and wait within the pass for libnftables, which does not answer; its process."""
     service.start()
     service.await_told("READY=1")
     service.configure("[labels.dns]\nudp = [53]\n")
@@ -30,7 +32,12 @@ def applying(service: RealService) -> int:
     service.signal(signal.SIGHUP)
     service.await_told("RELOADING=1")
     for _ in ("loading", "the pass"):
-        service.await_told("EXTEND_TIMEOUT_USEC=120000000")
+        service.await_told("EXTEND_TIMEOUT_USEC=150000000")
+    assert service.process is not None
+    end = time.monotonic() + PATIENCE
+    while system_call(service.process.pid)[0] != POLL:
+        assert time.monotonic() < end
+        time.sleep(0.01)
     return process
 
 

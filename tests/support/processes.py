@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+EPOLL_WAIT, RECEIVE, POLL = {"x86_64": (232, 45, 7), "aarch64": (22, 207, 73)}.get(platform.machine(), (-1, -1, -1))
+"""The numbers of epoll_wait (epoll_pwait), recvfrom and poll (ppoll)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class Work:
 
     def __sub__(self, earlier: Work) -> Work:
         return Work(self.cpu_seconds - earlier.cpu_seconds, self.wakeups - earlier.wakeups)
+
+
+def system_call(pid: int) -> tuple[int, list[int]]:
+    """The one that a process sleeps in, and its arguments; -1 where it is in none (proc_pid_syscall(5))."""
+    number, *arguments = (_PROC / str(pid) / "syscall").read_text().split()
+    return (int(number), [int(each, 16) for each in arguments]) if number.isdigit() else (-1, [0] * 6)
 
 
 def family(pid: int) -> list[int]:
