@@ -232,6 +232,19 @@ class TestRestart:
         assert shown(vm, "NRestarts") == "1"
 
 
+class TestUpgrade:
+    def test_the_old_version_keeps_the_labels_and_gives_way_where_it_cannot_go_on(self, vm: Machine) -> None:
+        vm.run("touch /usr/lib/secmarkd/python/secmarkd/errors.py")  # what tells of another version, for all it knows
+        journal, before = ServiceJournal(vm), vm.run("nft list table inet secmarkd").out
+        assert systemctl(vm, "reload", check=False).rc == 1
+        assert "secmarkd was upgraded; restart the service" in journal.messages(events.ReloadRejected)[0]
+        vm.run("pkill -KILL -x secmarkd-nft; nft add rule inet secmarkd input accept")
+        journal.wait(events.EndedForUpgrade)
+        journal.wait(events.Ready)
+        assert vm.run("nft list table inet secmarkd").out == before
+        assert (shown(vm, "ActiveState"), shown(vm, "NRestarts")) == ("active", "1")
+
+
 class TestCommandLine:
     def test_beside_the_running_service(self, vm: Machine) -> None:
         words = "in tcp from 192.0.2.7 to 198.51.100.7:22 on eth0"
