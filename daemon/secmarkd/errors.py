@@ -94,6 +94,10 @@ class Conflict(KernelError):
     """EEXIST, EBUSY or ENOENT on a thing of our table: the live state is not what the transaction was made for."""
 
 
+class CgroupMissing(KernelError):
+    """A rule was to name a cgroup that has gone since the labels were compiled."""
+
+
 class StateUnknown(KernelError):
     """The live state could not be read: nobody may act as if the table were absent or equal."""
 

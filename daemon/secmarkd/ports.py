@@ -164,7 +164,8 @@ class CgroupEvents(Protocol):
         """A descriptor that can be read when there is news."""
 
     def follow(self, cgroups: Collection[str]) -> None:
-        """Tell of these from now on, paths below /sys/fs/cgroup, and of no others."""
+        """Tell of these from now on, paths below /sys/fs/cgroup, and of no others. OSError where that is not possible for
+        all of them."""
 
     def take(self) -> CgroupNews:
         """What has happened since the last time. Never waits."""

@@ -13,6 +13,8 @@ class FakeCgroupEvents:
     def __init__(self) -> None:
         self.followed: frozenset[str] = frozenset()
         self.news = CgroupNews(came=False, went=False)
+        self.refused: OSError | None = None
+        """What `follow` raises."""
 
     def fileno(self) -> int:
         """As ports.CgroupEvents; nobody waits for it."""
@@ -21,6 +23,8 @@ class FakeCgroupEvents:
     def follow(self, cgroups: Collection[str]) -> None:
         """As ports.CgroupEvents."""
         self.followed = frozenset(cgroups)
+        if self.refused is not None:
+            raise self.refused
 
     def take(self) -> CgroupNews:
         """As ports.CgroupEvents."""

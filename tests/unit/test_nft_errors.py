@@ -8,6 +8,7 @@ import os
 import pytest
 
 from secmarkd.errors import (
+    CgroupMissing,
     Conflict,
     ContextRejected,
     KernelError,
@@ -51,7 +52,7 @@ def translated(said: str, *, operation: str = "commit", capable: bool = True) ->
         (f"{AT}:5:1-6: Error: Could not process rule: No such file or directory\n", Conflict, 'm { 6 . 80 : "s_x" }'),
         (f"{AT}:5:1-6: Error: interval overlaps with an existing one\n", Conflict, 'm { 6 . 80 : "s_x" }'),
         (f"{AT}:8:30-32: Error: Could not process rule: Device or resource busy\n", Conflict, "secmark s_y"),
-        (f"{AT}:3:50-54: Error: cgroupv2 path fails: No such file or directory\n", Conflict, "rule c"),
+        (f"{AT}:3:50-54: Error: cgroupv2 path fails: No such file or directory\n", CgroupMissing, "rule c"),
         (f"{AT}:3:26-40: Error: Could not process rule: No such file or directory\n", ModuleMissing, "rule c"),
         (
             f"{AT}:1:1-3: Error: Could not process rule: Address family not supported by protocol\n",

@@ -132,7 +132,7 @@ def test_the_environment_is_read_from_proc_and_cgroups(tmp_path: Path) -> None:
     ports.parent.mkdir(parents=True)
     ports.write_text("1024\t65535\n")
     (tmp_path / "cgroup/a.slice/b.service").mkdir(parents=True)
-    found = read_environment(frozenset({"a.slice/b.service", "gone"}), tmp_path / "proc", tmp_path / "cgroup")
+    found = read_environment(frozenset({"a.slice/b.service", "gone"}), tmp_path / "proc", str(tmp_path / "cgroup"))
     number = (tmp_path / "cgroup/a.slice/b.service").stat().st_ino
     assert found == Environment(ephemeral=(1024, 65535), cgroups={"a.slice/b.service": number})
     assert read_environment(frozenset(), tmp_path / "none") == Environment()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from secmarkd.errors import ConfigError, Problem, Upgraded
+from secmarkd.errors import CgroupMissing, ConfigError, Problem, Upgraded
 from secmarkd.events import (
+    CgroupsNotWatched,
     DriftDetected,
+    DriftRepaired,
     EndedForUpgrade,
     EnvironmentChanged,
     EnvironmentNotFollowed,
@@ -20,13 +24,14 @@ from secmarkd.events import (
     Priority,
 )
 from secmarkd.kernel.cgroup_events import CgroupEvents
-from secmarkd.model.labels import Environment
+from secmarkd.model.labels import Environment, OnDrift
 from secmarkd.ports import CgroupNews
-from secmarkd.ruleset.table import Key, Match, Table
+from secmarkd.ruleset.table import Chain, Key, Match, Table
+from secmarkd.ruleset.transaction import Replace
 from secmarkd.service.exits import Exit
 from secmarkd.service.loading import Loaded
 from secmarkd.service.status import State
-from secmarkd.service.surroundings import GONE_SETTLES
+from secmarkd.service.surroundings import AT_ONCE, CALM, GONE_SETTLES
 from tests.support.service_rig import Rig, configuration
 
 BAD = ConfigError([Problem("50-web.toml", 2, "labels.http.tcp", "contradicts")])
@@ -102,13 +107,18 @@ def test_what_cannot_be_followed_is_told_once_and_tried_again_only_in_time() -> 
     assert rig.journal.take() == []
 
 
+def read_by(rig: Rig, read: Callable[[], Environment]) -> None:
+    """From now on the machine is read by this."""
+    object.__setattr__(rig.service._surroundings._world, "read_environment", lambda _: read())
+
+
 def test_a_machine_that_cannot_be_read_has_not_changed() -> None:
     rig = Rig().started()
 
-    def unreadable(_: object) -> Environment:
+    def unreadable() -> Environment:
         raise OSError(23, "Too many open files in system")
 
-    object.__setattr__(rig.service._surroundings._world, "read_environment", unreadable)
+    read_by(rig, unreadable)
     rig.run(600)
     assert rig.journal.take() == []
     assert rig.service.status.state is State.IN_SYNC
@@ -117,10 +127,10 @@ def test_a_machine_that_cannot_be_read_has_not_changed() -> None:
 # --- cgroups ---
 
 
-def in_cgroup(number: int | None = 7) -> Rig:
+def in_cgroup(number: int | None = 7, **settings: Any) -> Rig:
     """A service whose labels are for a cgroup, with this inode number or not there."""
     here = Environment(cgroups={} if number is None else {"a.slice": number})
-    rig = Rig(configuration(80, cgroup="a.slice", environment=here))
+    rig = Rig(configuration(80, cgroup="a.slice", environment=here, **settings))
     rig.environment = here
     return rig.started()
 
@@ -180,12 +190,92 @@ def test_one_that_was_made_anew_has_its_rules_written_anew_without_compiling_and
     assert rig.service.status.state is State.IN_SYNC
 
 
-def test_who_commits_at_that_time_is_still_named() -> None:
+@pytest.mark.parametrize("on_drift", OnDrift)
+def test_what_someone_did_meanwhile_is_told_as_drift(on_drift: OnDrift) -> None:
+    rig = in_cgroup(on_drift=on_drift)
+    rig.environment = Environment(cgroups={"a.slice": 8})
+    assert rig.nft.table is not None
+    rig.nft.table = _with_dead_cgroups(rig.nft.table)
+    rig.nft.change(_with_a_chain)
+    rig.hear()
+    events = rig.journal.take()
+    assert [type(event) for event in events] == [EnvironmentChanged, DriftDetected, DriftRepaired, LabelsReplaced]
+    assert "chain added: chain theirs" in str(events[1])
+    assert "by nft (process " in str(events[1])
+    assert "theirs" not in str(events[3])
+
+
+def _with_a_chain(table: Table) -> Table:
+    return replace(table, chains=tuple(sorted((*table.chains, Chain("theirs", ())), key=lambda each: each.name)))
+
+
+def test_one_that_goes_while_its_rules_are_written_is_no_failure() -> None:
+    rig = in_cgroup()
+    found = iter([8])
+    read_by(rig, lambda: Environment(cgroups={"a.slice": next(found, 9)}))
+    assert rig.nft.table is not None
+    rig.nft.table = _with_dead_cgroups(rig.nft.table)
+    rig.nft.fail_next("commit", CgroupMissing("cgroupv2 path fails", operation="commit"))
+    commits = len(rig.nft.commits)
+    rig.hear_of_cgroups(came=True)
+    events = rig.journal.take()
+    assert [type(event) for event in events] == [EnvironmentChanged, EnvironmentChanged, LabelsReplaced]
+    assert "this machine changed" in str(events[-1])
+    assert rig.service.status.state is State.IN_SYNC
+    assert not any(isinstance(each, Replace) for transaction in rig.nft.commits[commits:] for each in transaction)
+
+
+def test_one_that_nft_cannot_find_though_it_is_there_is_a_failure() -> None:
     rig = in_cgroup()
     rig.environment = Environment(cgroups={"a.slice": 8})
-    rig.drop_element()
-    rig.hear()
-    assert DriftDetected in [type(event) for event in rig.journal.take()]
+    assert rig.nft.table is not None
+    rig.nft.table = _with_dead_cgroups(rig.nft.table)
+    rig.nft.fail_next("commit", CgroupMissing("cgroupv2 path fails", operation="commit"))
+    rig.hear_of_cgroups(came=True)
+    assert rig.says.startswith("degraded: ")
+    rig.run(1)
+    assert rig.says.startswith("in sync: ")
+    assert "this machine changed" in rig.journal.take_lines()[-2]
+
+
+def test_at_the_start_one_that_has_gone_is_left_out_of_the_next_try() -> None:
+    rig = Rig(configuration(80, cgroup="a.slice", environment=Environment(cgroups={"a.slice": 7})))
+    rig.nft.fail_next("commit", CgroupMissing("cgroupv2 path fails", operation="commit"))
+    rig.service.tick()
+    rig.configuration = configuration(80, cgroup="a.slice")
+    rig.run(2)
+    assert rig.service.status.state is State.IN_SYNC
+    assert rig.loader.loads == 2
+
+
+def test_a_unit_that_restarts_without_end_is_followed_less_and_less_often() -> None:
+    rig = in_cgroup()
+    for number in range(3000):  # five minutes
+        rig.environment = Environment(cgroups={"a.slice": 8 + number})
+        rig.hear_of_cgroups(came=True)
+        rig.run(0.1)
+        if number < AT_ONCE:
+            assert EnvironmentChanged in [type(event) for event in rig.journal.take()]
+    assert 10 < len(rig.journal.take()) < 40
+    rig.run(CALM)
+    rig.journal.take()
+    rig.environment = Environment(cgroups={"a.slice": 1})
+    rig.hear_of_cgroups(came=True)
+    assert len(rig.journal.take()) > 0
+
+
+def test_where_cgroups_cannot_be_watched_that_is_told_once_for_each_label_map() -> None:
+    rig = Rig(configuration(80, cgroup="a.slice"))
+    rig.cgroup_events.refused = OSError(errno.ENOSPC, "No space left on device")
+    rig.service.tick()
+    said = (
+        "WARNING cgroups cannot be watched (No space left on device): labels follow one that comes up to 5 min late"
+    )
+    assert rig.journal.take_lines().count(said) == 1
+    rig.run(600)
+    assert rig.journal.take() == []
+    rig.reload(configuration(80))
+    assert CgroupsNotWatched not in [type(event) for event in rig.journal.take()]
 
 
 def test_what_changed_between_the_load_and_the_watch_is_seen() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from secmarkd.events.configuration import (
     CgroupAbsent,
+    CgroupsNotWatched,
     ConfigurationProblem,
     EnvironmentChanged,
     EnvironmentNotFollowed,
@@ -39,7 +40,7 @@ EVENTS: tuple[type[Event], ...] = (
     LabelsCreated, LabelsReplaced,
     Reloaded, ReloadRejected, ConfigurationProblem, LabelRejected,
     ContextsUnknown, ContextsKnown, EnforcementChanged,
-    EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent,
+    EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent, CgroupsNotWatched,
     DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
     FightDetected, FightEnded,
     RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered, EventsLost,
@@ -50,6 +51,7 @@ __all__ = [
     "EVENTS",
     "Attributed",
     "CgroupAbsent",
+    "CgroupsNotWatched",
     "ConfigurationProblem",
     "ContextsKnown",
     "ContextsUnknown",

@@ -101,6 +101,20 @@ class EnvironmentNotFollowed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CgroupsNotWatched(Event):
+    """The kernel does not tell when cgroups come and go, so the labels that name one follow it late."""
+
+    MESSAGE_ID: ClassVar[str] = "6f8d80746b0140e19c99c05b94f7b39c"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    error: str
+    seconds: float
+    """How late, at most."""
+
+    def __str__(self) -> str:
+        return f"cgroups cannot be watched ({self.error}): labels follow one that comes up to {duration(self.seconds)} late"
+
+
+@dataclass(frozen=True, slots=True)
 class CgroupAbsent(Event):
     """The label map names a cgroup that does not exist; nft cannot name it either."""
 

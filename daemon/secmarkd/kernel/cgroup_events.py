@@ -6,12 +6,14 @@ around it (fsnotify_mkdir, fsnotify_rmdir in fs/namei.c). That a process entered
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import struct
 from collections.abc import Collection
 
+from secmarkd.kernel.cgroups import ROOT
 from secmarkd.ports import CgroupNews
 
 _IN_CREATE, _IN_DELETE, _IN_Q_OVERFLOW, _IN_IGNORED, _IN_ONLYDIR = 0x100, 0x200, 0x4000, 0x8000, 0x1000000
@@ -23,7 +25,7 @@ _BYTES = 65536
 class CgroupEvents:
     """Implements ports.CgroupEvents. OSError where the kernel refuses another inotify instance."""
 
-    def __init__(self, root: str = "/sys/fs/cgroup") -> None:
+    def __init__(self, root: str = ROOT) -> None:
         self._root = root
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._file = int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
@@ -45,8 +47,7 @@ class CgroupEvents:
         for descriptor in [number for number, folder in self._folders.items() if folder not in around]:
             del self._folders[descriptor]
             self._libc.inotify_rm_watch(self._file, descriptor)
-        for folder in sorted(around):
-            self._watch(folder)
+        self._watch(around)
 
     def take(self) -> CgroupNews:
         """See ports.CgroupEvents."""
@@ -61,22 +62,28 @@ class CgroupEvents:
                 if mask & _IN_IGNORED:
                     self._folders.pop(descriptor, None)
         if came:
-            for folder in sorted({os.path.dirname(each) for each in self._followed}):
-                self._watch(folder)
+            with contextlib.suppress(OSError):  # told when this began to be followed
+                self._watch({os.path.dirname(each) for each in self._followed})
         return CgroupNews(came, went)
 
     def close(self) -> None:
         """See ports.CgroupEvents."""
         os.close(self._file)
 
-    def _watch(self, folder: str) -> None:
-        """Once more is no harm: what is watched keeps its descriptor. What is not there yet is made in a folder that is."""
-        path = os.path.join(self._root, folder)
-        descriptor = self._libc.inotify_add_watch(
-            self._file, os.fsencode(path), _IN_CREATE | _IN_DELETE | _IN_ONLYDIR
-        )
-        if descriptor >= 0:
-            self._folders[descriptor] = folder
+    def _watch(self, folders: Collection[str]) -> None:
+        """Once more is no harm: what is watched keeps its descriptor. What is not there yet is made in a folder that is.
+        From the outermost: what is made meanwhile in one that is watched is told. OSError after all that could be watched.
+        """
+        refused = None
+        for folder in sorted(folders):
+            path = os.fsencode(os.path.join(self._root, folder))
+            descriptor = self._libc.inotify_add_watch(self._file, path, _IN_CREATE | _IN_DELETE | _IN_ONLYDIR)
+            if descriptor >= 0:
+                self._folders[descriptor] = folder
+            elif ctypes.get_errno() not in (errno.ENOENT, errno.ENOTDIR):
+                refused = _error()
+        if refused is not None:
+            raise refused
 
     def _read(self) -> list[tuple[int, int, str]]:
         try:

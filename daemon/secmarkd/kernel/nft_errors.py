@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from secmarkd.errors import (
+    CgroupMissing,
     Conflict,
     ContextRejected,
     KernelError,
@@ -95,14 +96,16 @@ def kernel_error(operation: str, refused: Refusal, *, capable: bool) -> KernelEr
     match refused.number:
         case errno.EPERM:
             return no_permission(operation, owned=capable)
+        case _ if "cgroupv2 path fails" in refused.reason:
+            hint = "a unit ended at this very moment; try again"
+            return CgroupMissing(sentence, operation=operation, offender=offender, hint=hint)
         case errno.EINVAL | errno.EACCES | errno.ENOENT if kind == "secmark" and verb == "add" and refused.whole:
             return _secmark_error(operation, refused)
         case number if number in UNSUPPORTED or (
             number == errno.ENOENT and verb == "add" and kind in ("rule", "chain")
         ):
-            if "cgroupv2 path fails" not in refused.reason:
-                hint = f"the kernel may lack {_module(refused.command)}"
-                return ModuleMissing(sentence, operation=operation, offender=offender, hint=hint)
+            hint = f"the kernel may lack {_module(refused.command)}"
+            return ModuleMissing(sentence, operation=operation, offender=offender, hint=hint)
         case errno.EMSGSIZE:
             message = "the transaction is larger than what may be sent to this kernel at once"
             hint = "in a user namespace net.core.wmem_max is the limit; raise it on the host, or write fewer labels"

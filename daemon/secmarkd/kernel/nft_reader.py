@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from secmarkd.errors import StateUnknown
+from secmarkd.kernel.cgroups import inode
 from secmarkd.kernel.netlink_dump import Interrupted, NetlinkDump
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.ruleset.elements import Elements
@@ -20,7 +20,6 @@ _ATTEMPTS = 8
 _LONG_READ = 0.2
 """Seconds. A longer read is not repeated because something changed elsewhere: every list in it is of one generation, and
 under steady writing by others no long read would ever find the ruleset still."""
-_CGROUPS = "/sys/fs/cgroup"
 _CHANGING = "the ruleset changes too fast to be read"
 
 
@@ -127,11 +126,4 @@ def _cgroup_ids(table: Table) -> tuple[int, ...]:
     listed differently.
     """
     matches = (each for chain in table.chains for rule in chain.rules for each in rule if isinstance(each, Match))
-    return tuple(_inode(str(each.value)) for each in matches if each.key is Key.CGROUP)
-
-
-def _inode(cgroup: str) -> int:
-    try:
-        return os.stat(f"{_CGROUPS}/{cgroup}").st_ino
-    except OSError:
-        return 0
+    return tuple(inode(str(each.value)) or 0 for each in matches if each.key is Key.CGROUP)

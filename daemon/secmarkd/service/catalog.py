@@ -11,6 +11,7 @@ import textwrap
 from secmarkd.events import (
     EVENTS,
     CgroupAbsent,
+    CgroupsNotWatched,
     ConfigurationProblem,
     ContextsKnown,
     ContextsUnknown,
@@ -143,6 +144,14 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "@SECMARKD_ERROR@\n\n"
         "The ephemeral ports or the cgroups of this machine are not what the labels were compiled for. The labels "
         "stay as they were; the service tries again at the next verification.",
+    ),
+    CgroupsNotWatched: (
+        "Cgroups cannot be watched",
+        "@SECMARKD_ERROR@\n\n"
+        "Labels of the label map name cgroups. When one comes or is made anew, as by a unit that restarts, the labels "
+        "follow it only at the next verification, in up to @SECMARKD_SECONDS@ seconds, and its packets get what the label "
+        "map says without the cgroup until then. Raise fs.inotify.max_user_instances or fs.inotify.max_user_watches, and "
+        "`systemctl restart secmarkd`.",
     ),
     CgroupAbsent: (
         "A label waits for a cgroup",

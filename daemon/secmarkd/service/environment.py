@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from secmarkd.kernel.cgroups import ROOT, inode
 from secmarkd.model.labels import Environment
 from secmarkd.model.protocols import TCP, UDP
 from secmarkd.ruleset.plan import InUse
 
 PROC = Path("/proc")
-CGROUPS = Path("/sys/fs/cgroup")
-"""Where nft looks for the paths after `socket cgroupv2` (libnftables, SYSFS_CGROUP_PATH)."""
 
 
-def read_environment(named: Collection[str], proc: Path = PROC, cgroups: Path = CGROUPS) -> Environment:
+def read_environment(named: Collection[str], proc: Path = PROC, cgroups: str = ROOT) -> Environment:
     """The environment now; `named` are the cgroups that the label map names. OSError where it cannot be read."""
-    found = {each: _inode(cgroups / each) for each in sorted(named)}
+    found = {each: inode(each, cgroups) for each in sorted(named)}
     there = {each: number for each, number in found.items() if number is not None}
     return Environment(ephemeral=_ephemeral(proc), cgroups=there)
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_ino if stat.S_ISDIR(found.st_mode) else None
 
 
 def _ephemeral(proc: Path) -> tuple[int, int]:

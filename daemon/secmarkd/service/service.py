@@ -14,7 +14,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from secmarkd.errors import CapabilityMissing, KernelError, ModuleMissing, NotSupported, SecmarkdError, Upgraded
+from secmarkd.errors import (
+    CapabilityMissing,
+    CgroupMissing,
+    KernelError,
+    ModuleMissing,
+    NotSupported,
+    SecmarkdError,
+    Upgraded,
+)
 from secmarkd.events import (
     EndedForUpgrade,
     Ready,
@@ -39,7 +47,7 @@ from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, total
 from secmarkd.service.status import Reload, State, Status
 from secmarkd.service.surroundings import Surroundings
-from secmarkd.service.wanted import event_of, is_adoption, told_apart
+from secmarkd.service.wanted import ENVIRONMENT, event_of, is_adoption, told_apart
 from secmarkd.service.watch import Watch
 from secmarkd.service.world import World, remove, require_selinux
 
@@ -73,9 +81,11 @@ class Service:
         self._thorough = False
         """Whether the next verification is to read the table whatever is known."""
         self._loaded: Loaded | None = None
-        self._owed = False
-        """Whether what is wanted has not been in the kernel yet: then it is written even where drift is only reported. What
-        others have changed since it was there is drift."""
+        self._owed = ""
+        """Why what is wanted is to be written even where drift is only reported (the reason of LabelsReplaced); empty when
+        it has been in the kernel. What others have changed since then is drift."""
+        self._ours: Table | None = None
+        """What is in the kernel by our doing; None where that is nothing, or is not known."""
         self._reload_asked = self._stop_asked = False
         self._begun = self._pass_due = world.clock.monotonic()
         self._pass_seconds = 0.0
@@ -171,11 +181,11 @@ class Service:
             self._reload_asked, self._loaded = False, None
         self._announcer.tell()
         try:
-            if self._loaded is None:
-                self._loaded, self._owed = self._load(), True
+            if self._loaded is None or (self.status.attempt and self._surroundings.moved(self._loaded)):
+                self._loaded, self._owed = self._load(), "start"
                 self._take(self._loaded)
                 self._announcer.tell()
-            last, before = self.status.attempt + 1 >= START_ATTEMPTS, self._ours
+            last = self.status.attempt + 1 >= START_ATTEMPTS
             # At boot a module of the kernel may come a little later; afterwards nobody loads it any more.
             outcome = self._write(self._loaded.table, waiting_for=() if last else (ModuleMissing,))
             if outcome.error is not None and last:
@@ -183,7 +193,7 @@ class Service:
         except SecmarkdError as error:
             self._refuse_to_start(error)
             return
-        self._brought(outcome, before, "start")
+        self._brought(outcome, "start")
         if outcome.in_sync:
             status, seconds = self.status, self._world.clock.monotonic() - self._begun
             self._world.journal.write(Ready(status.mode, status.labels, status.elements, seconds))
@@ -216,9 +226,9 @@ class Service:
         self._announcer.tell(READY="1")
 
     def _accept(self, wanted: Loaded, outcome: Outcome, began: float) -> None:
-        before, self._loaded = self._ours, wanted
+        self._loaded = wanted
         self._take(wanted)
-        self._brought(outcome, before, "reload")
+        self._brought(outcome, "reload")
         error = outcome.error
         if error is None:
             status, seconds = self.status, self._world.clock.monotonic() - began
@@ -244,12 +254,12 @@ class Service:
 
     def _verify(self) -> None:
         assert self._loaded is not None
-        before = self._ours
-        if self._follow_environment() or self._owed:
+        if self._follow_environment():
+            self._owed = self._owed or ENVIRONMENT
+        if self._owed:
             outcome = self._pass(self._loaded.table, OnDrift.REPAIR, staged=True)
-            # A rule holds a cgroup that is gone by a number that means nothing now: no drift, where nobody has committed.
-            alike = before == self._loaded.table and self._blame == NOBODY
-            self._brought(outcome, None if alike else before, "environment" if before else "reload")
+            if not self._overtaken(outcome):
+                self._brought(outcome, self._owed)
             return
         thorough, self._thorough = self._thorough, False
         if not thorough and self._watch.unchanged(self._world.nft, self._loaded.table.flags):
@@ -259,6 +269,8 @@ class Service:
             self._pass_due = self._next_resync(now)
             return
         outcome = self._pass(self._loaded.table, self._loaded.settings.on_drift, known=True)
+        if self._overtaken(outcome):
+            return
         if outcome.drifts:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         reported = outcome.action is Action.REPORTED
@@ -306,11 +318,6 @@ class Service:
             raise outcome.error
         return outcome
 
-    @property
-    def _ours(self) -> Table | None:
-        """What is in the kernel by our doing; None where that is nothing, or is not known."""
-        return None if self._owed or self._loaded is None else self._loaded.table
-
     def _pass(self, table: Table, on_drift: OnDrift, *, known: bool = False, staged: bool = False) -> Outcome:
         """`known`: this is the table of the pass before. `staged`: it is newly wanted."""
         began = self._world.clock.monotonic()
@@ -325,6 +332,14 @@ class Service:
         self._pass_seconds = self._world.clock.monotonic() - began
         self._blame = self._watch.concluded(outcome, self._world.nft)
         return outcome
+
+    def _overtaken(self, outcome: Outcome) -> bool:
+        """Whether a cgroup has gone while its rules were being written: no failure, for the next pass is without it."""
+        assert self._loaded is not None
+        if not isinstance(outcome.error, CgroupMissing) or not self._surroundings.moved(self._loaded):
+            return False
+        self._pass_due = max(self._world.clock.monotonic(), self._fight.earliest())
+        return True
 
     def _next_resync(self, now: float) -> float:
         """When to verify next for no reason; never before a repair may follow the last one, however often that is asked."""
@@ -358,7 +373,7 @@ class Service:
         """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
         assert self._loaded is not None
         compiling = self._announcer.patience(DEADLINE)
-        followed = self._surroundings.changed(self._loaded, compiling, again=not self._watch.pending)
+        followed = self._surroundings.compiled_anew(self._loaded, compiling, again=not self._watch.pending)
         if followed is None:
             return False
         self._loaded = followed
@@ -398,11 +413,12 @@ class Service:
         if self._watch.pending or moved:
             self._hasten()
 
-    def _brought(self, outcome: Outcome, before: Table | None, reason: str) -> None:
-        """After a pass for a table that is newly wanted. `before` is what was in the kernel by our doing."""
+    def _brought(self, outcome: Outcome, reason: str) -> None:
+        """After a pass for a table that is newly wanted, for a reason as in LabelsReplaced."""
         assert self._loaded is not None
         contested = outcome.action is Action.CONTESTED
-        self._owed = not outcome.in_sync and not contested
+        self._owed = "" if outcome.in_sync or contested else reason
+        before, self._ours = self._ours, None if self._owed else self._loaded.table
         if contested:
             self._fight.drifted(self._blame, repaired=True)
         self._settle(outcome)
@@ -410,7 +426,7 @@ class Service:
             undone = replace(outcome, drifts=(), remaining=())
             self._reporter.passed(undone, self._pass_seconds, self.status.retry_seconds)
             return
-        changed, foreign = told_apart(outcome.drifts, self._loaded.table, before)
+        changed, foreign = told_apart(outcome.drifts, self._loaded.table, before, reason)
         if foreign:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         if foreign or contested:

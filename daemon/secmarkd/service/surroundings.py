@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from secmarkd.errors import SecmarkdError, Upgraded
-from secmarkd.events import CgroupAbsent, EnvironmentChanged, EnvironmentNotFollowed
+from secmarkd.events import CgroupAbsent, CgroupsNotWatched, EnvironmentChanged, EnvironmentNotFollowed
 from secmarkd.model.labels import Environment
 from secmarkd.service.environment import differences, only_made_anew
 from secmarkd.service.loading import Loaded
@@ -15,6 +15,12 @@ from secmarkd.service.world import World
 
 GONE_SETTLES = 1.0
 """Seconds from a cgroup's end to the labels without it: no hurry, and a unit that restarts makes another at once."""
+AT_ONCE = 6
+"""Changes in a row that are followed as they come. A unit that fails and restarts without end makes more of them."""
+LONGEST = 30.0
+"""Seconds to which the wait between two changes doubles then, from one second."""
+CALM = 60.0
+"""Seconds without a change after which the next one is followed at once again."""
 
 
 class Surroundings:
@@ -24,14 +30,26 @@ class Surroundings:
         self._world = world
         self._unfollowed: Environment | None = None
         """For which the labels could not be compiled; tried again when time, and not drift, asks for a verification."""
+        self._changes = 0
+        """In a row."""
+        self._last = 0.0
 
     def follow(self, loaded: Loaded) -> bool:
         """The labels are these from now on. Whether the machine has changed since they were compiled."""
         self._unfollowed = None
         for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
             self._world.journal.write(CgroupAbsent(cgroup))
-        if self._world.cgroup_events is not None:
+        try:
+            if self._world.cgroup_events is None:
+                raise OSError("inotify is not to be had")
             self._world.cgroup_events.follow(loaded.cgroups)
+        except OSError as error:
+            if loaded.cgroups:
+                self._world.journal.write(CgroupsNotWatched(error.strerror or str(error), loaded.settings.resync))
+        return self.moved(loaded)
+
+    def moved(self, loaded: Loaded) -> bool:
+        """Whether the machine is not what the labels were compiled for."""
         return self._read(loaded) != loaded.environment
 
     def news(self) -> float | None:
@@ -39,9 +57,11 @@ class Surroundings:
         news = self._world.cgroup_events.take() if self._world.cgroup_events is not None else None
         if news is None or not (news.came or news.went):
             return None
-        return 0.0 if news.came else GONE_SETTLES
+        return max(0.0 if news.came else GONE_SETTLES, self._last + self._wait() - self._world.clock.monotonic())
 
-    def changed(self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool) -> Loaded | None:
+    def compiled_anew(
+        self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool
+    ) -> Loaded | None:
         """The same labels for what the machine is now; None where it is what it was, or they cannot be compiled for it.
 
         `compiling` is entered while that lasts. `again`: try what failed before. Upgraded: as Child says.
@@ -62,9 +82,19 @@ class Surroundings:
             self._unfollowed = environment
             return None
         self._unfollowed = None
+        self._changed()
         for thing, was, now in differences(loaded.environment, environment):
             self._world.journal.write(EnvironmentChanged(thing, was, now))
         return followed
+
+    def _changed(self) -> None:
+        now = self._world.clock.monotonic()
+        self._changes = self._changes + 1 if now - self._last < CALM else 1
+        self._last = now
+
+    def _wait(self) -> float:
+        """Seconds to leave between the last change and the next."""
+        return float(min(LONGEST, 2 ** min(self._changes - AT_ONCE, 16))) if self._changes >= AT_ONCE else 0.0
 
     def _read(self, loaded: Loaded) -> Environment:
         try:

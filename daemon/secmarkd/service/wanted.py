@@ -10,16 +10,24 @@ from secmarkd.ruleset.table import Table
 from secmarkd.service.reporting import sample, total
 from secmarkd.service.status import Status
 
+ENVIRONMENT = "environment"
+"""The reason of a change that the machine asked for, see LabelsReplaced."""
+_CGROUP = "socket cgroupv2"
 Drifts = tuple[Drift, ...]
 
 
-def told_apart(found: Drifts, wanted: Table, before: Table | None) -> tuple[Drifts, Drifts]:
+def told_apart(found: Drifts, wanted: Table, before: Table | None, reason: str) -> tuple[Drifts, Drifts]:
     """Of what the pass has found to differ, what was to be changed, and what had been changed without our doing.
 
-    `before` is what was in the kernel by our doing; None where that was nothing, or is not known.
+    `before` is what was in the kernel by our doing; None where that was nothing, or is not known. `reason` as in
+    LabelsReplaced. A rule holds a cgroup that was made anew by a number that means nothing now: nobody's doing either.
     """
     planned = frozenset(found if before is None else diff(wanted, before))
-    return tuple(each for each in found if each in planned), tuple(each for each in found if each not in planned)
+
+    def ours(each: Drift) -> bool:
+        return each in planned or (reason == ENVIRONMENT and _CGROUP in each.expected + each.found)
+
+    return tuple(each for each in found if ours(each)), tuple(each for each in found if not ours(each))
 
 
 def is_adoption(outcome: Outcome) -> bool:
