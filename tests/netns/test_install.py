@@ -115,6 +115,16 @@ def test_they_can_be_asked_to_go_later(run: Run) -> None:
     assert "the table is there" not in said
 
 
+def test_without_the_program_nft_they_go_all_the_same_or_it_is_said_that_they_may_be_left(run: Run) -> None:
+    said = run(
+        f"make install; {TABLE}; mv /usr/sbin/nft /run; make uninstall CLEAR=yes; mv /run/nft /usr/sbin; {THERE}"
+    )
+    assert "removed table inet secmarkd" in said
+    assert "the table is there" not in said
+    said = run("make install; rm /usr/sbin/nft; make uninstall")
+    assert "labels may be left in the kernel: without the program nft that cannot be seen" in said
+
+
 def test_where_they_cannot_go_nothing_is_removed(run: Run) -> None:
     said = run(
         f"make install; {TABLE}; ln -sf /bin/false /usr/sbin/secmarkctl; make uninstall CLEAR=yes || secmarkd --version"
