@@ -25,7 +25,9 @@ BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measures the figures of the README.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Measures the figures of ARCHITECTURE.md."
+    )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)} (default: all)"
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from secmarkd.cli.control import main
+from secmarkd.cli.tools import Tools
 from secmarkd.errors import Conflict, TooLarge
 from secmarkd.events import DriftDetected, DriftRepaired, Ready
 from secmarkd.reconcile import Action, reconcile
@@ -15,7 +19,9 @@ from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.plan import halves, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import AddElements, Adopt, DeleteElements, Rebuild, Replace
+from secmarkd.service.loading import load
 from tests.fakes.nft import FakeNft
+from tests.fakes.selinux import FakeSelinux
 from tests.support.service_rig import OnDrift, Ownership, Rig, configuration
 
 EXCLUSIVE = configuration(80, 443, ownership=Ownership.EXCLUSIVE)
@@ -139,3 +145,19 @@ def test_lost_ownership_is_only_told_where_drift_is() -> None:
         rig.run(0)
     assert rig.nft.flags() == ("persist",)
     assert [type(each) for each in rig.journal.take()] == [DriftDetected]
+
+
+def test_a_verb_leaves_a_table_that_its_owner_left_behind_as_it_can_be_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "labels.d").mkdir()
+    (tmp_path / "labels.d/50-web.toml").write_text("[labels.http]\ntcp = [80]\n")
+    (tmp_path / "secmarkd.toml").write_text('mode = "rehearse"\nownership = "exclusive"\n')
+    loaded, _ = load([str(tmp_path)], owning=True)
+    nft = FakeNft(replace(loaded.table, flags=("persist",)))
+    tools = Tools(lambda: nft, FakeSelinux, out=io.StringIO(), err=io.StringIO())
+    folders = ["--config-dir", str(tmp_path), "--runtime-dir", str(tmp_path)]
+    assert main(["plan", *folders], tools) == 0
+    assert main(["apply", *folders], tools) == 0
+    assert nft.commits == []
+    nft.table = Table(flags=("persist",))
+    assert main(["apply", *folders], tools) == 0
+    assert nft.table == replace(loaded.table, flags=("persist",))

@@ -12,11 +12,13 @@ from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.events import count
 from secmarkd.model.labels import Mode, Ownership
+from secmarkd.ports import Nft
 from secmarkd.reconcile import Action, reconcile
 from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Change, Drift
 from secmarkd.ruleset.plan import plan as plan_of
+from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Rebuild, Replace
 from secmarkd.service.environment import ports_in_use
 from secmarkd.service.exits import Exit
@@ -64,7 +66,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     with alone(Path(arguments.runtime_dir), "systemctl reload secmarkd"):
         loaded = _load(arguments, tools)
         with closing(tools.open_nft()) as nft:
-            outcome = reconcile(nft, loaded.table, in_use=ports_in_use, staged=True)
+            outcome = reconcile(nft, _adoptable(loaded, nft), in_use=ports_in_use, staged=True)
     if outcome.error is not None:
         raise outcome.error
     if arguments.json:
@@ -82,6 +84,14 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
             _print_drifts(outcome.drifts, out)
             out.line(f"{outcome.action}: {number}; {_size(loaded)}, read back and verified")
     return Exit.OK
+
+
+def _adoptable(loaded: Loaded, nft: Nft) -> Table:
+    """The table as it is wanted of a verb. One that the service left behind under exclusive ownership keeps its flag: the
+    service can take it over then as it is, and nothing has to be replaced."""
+    exclusive = loaded.settings.ownership is Ownership.EXCLUSIVE
+    left_behind = tuple(each for each in OWNED if each != "owner")
+    return replace(loaded.table, flags=left_behind) if exclusive and nft.flags() == left_behind else loaded.table
 
 
 def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:

@@ -23,6 +23,8 @@ waits for the process to start (over 5 s seen on a busy emulated machine)."""
 READ_SECONDS_PER_ELEMENT = 0.0002
 """libnftables before 1.1 fetches the elements even where it does not list them, 15 to 30 microseconds for each; this leaves
 a machine ten times as slow its time."""
+FIRST_ELEMENTS = 100_000
+"""How many a table may have that nobody has read yet."""
 WRITE_SECONDS = 10.0
 """A transaction takes milliseconds; to cut one off leaves open whether it happened, so this is generous."""
 WRITE_SECONDS_PER_ELEMENT = 0.0005
@@ -41,7 +43,7 @@ class LibNft:
         """`at_once`: start the process now. That takes a tenth of a second, for which nobody has to wait."""
         self._child = Child(MODULE, "libnftables", hint=_HINT)
         self._reader = Reader(self._connected, self._list)
-        self._elements = 0
+        self._elements = FIRST_ELEMENTS
         """How many the table may have now."""
         self._announce: Callable[[float], None] = lambda _: None
         self._netlink: Netlink | None = None

@@ -51,20 +51,23 @@ def compile_table(
     largest = largest_expanded_range(label_map.rules)
     clashes: list[tuple[Clash, Group]] = []
     maps: list[Map] = []
+    elements = 0
+    """Of all maps, those for cgroups that are not there now too."""
     lookups: dict[Role, RoleLookups] = {}
     for role in Role:
         guarded: list[GuardedLookup] = []
         for number, group in enumerate(groups(rule for rule in label_map.rules if rule.role is role)):
             compiled = _compile_group(group, role, number, largest, namer)
-            # A contradiction is one whether or not the cgroup is there today.
+            # What is refused does not depend on the cgroups that are there today.
             clashes += [(clash, group) for clash in compiled.clashes]
+            elements += sum(len(each.elements) for each in compiled.maps)
             if group.cgroup is None or group.cgroup in environment.cgroups:
                 guarded += compiled.lookups
                 maps += compiled.maps
         lookups[role] = RoleLookups(role, tuple(guarded))
     if clashes:
         raise ConfigError(_problems(clashes, label_map, environment))
-    _refuse_too_many(maps)
+    _refuse_too_many(elements)
     all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
     rules = (rule for rule in label_map.rules if rule.cgroup is None or rule.cgroup in environment.cgroups)
     used = {str(rule.context) for rule in rules} | set(namer.default_contexts)
@@ -95,8 +98,7 @@ def _object(namer: Namer, context: str, kind: ObjectKind) -> Object:
     return Object(namer.object_name(context), kind, context if kind is ObjectKind.SECMARK else None)
 
 
-def _refuse_too_many(maps: list[Map]) -> None:
-    count = sum(len(each.elements) for each in maps)
+def _refuse_too_many(count: int) -> None:
     if count > ELEMENT_LIMIT:
         message = f"the label map needs {count} map elements; at most {ELEMENT_LIMIT} are allowed"
         raise ConfigError([Problem("labels.d", 0, "", message)])
