@@ -52,7 +52,11 @@ def run(netns: Namespace, tmp_path: Path) -> Run:
     """Runs commands in a copy of this system; what they say, stderr included. Nothing comes from the network."""
     require_bindings()
     environment = {
-        **{name: value for name, value in os.environ.items() if name not in ("CLEAR", "DESTDIR", "MAKEFLAGS")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("CLEAR", "DESTDIR", "MAKEFLAGS", "MAKELEVEL")
+        },
         "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "REPOSITORY": str(REPOSITORY),
         "SCRATCH": str(tmp_path),

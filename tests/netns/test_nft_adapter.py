@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -52,6 +53,7 @@ def test_an_error_in_a_large_transaction_names_the_map(nft: LibNft) -> None:
 def test_a_deadline_is_announced_and_is_that_of_the_largest_table_and_not_of_all_together(nft: LibNft) -> None:
     table, announced = large_table(1000), list[float]()
     nft.before_waiting(announced.append)
+    assert nft.read() is None
     for after in (table, Table(), table):
         nft.commit((Replace(after),))
     nft.commit((AddElements(table.maps[0], Elements.of(3, {b"\xff\xff\xff": "s_a"})),))
@@ -60,6 +62,15 @@ def test_a_deadline_is_announced_and_is_that_of_the_largest_table_and_not_of_all
     each_written, each_read = nft_module.WRITE_SECONDS_PER_ELEMENT, nft_module.READ_SECONDS_PER_ELEMENT
     written = [write + each_written * count for count in (1000, 0, 1000, 1)]
     assert announced == [*written, read + each_read * 1001]
+
+
+def test_nobody_knows_how_large_a_table_is_that_was_not_read_yet(nft: LibNft) -> None:
+    nft.commit((Replace(large_table(10)),))
+    other, announced = LibNft(), list[float]()
+    other.before_waiting(announced.append)
+    with closing(other):
+        assert other.read() is not None
+    assert announced == [nft_module.READ_SECONDS + nft_module.READ_SECONDS_PER_ELEMENT * nft_module.FIRST_ELEMENTS]
 
 
 @pytest.mark.slow
@@ -214,4 +225,4 @@ def test_cgroups_are_matched_at_the_depth_of_their_path(netns: Namespace) -> Non
     require(mounted.returncode == 0, "needs a kernel with cgroup2")
     script = 'mount -t cgroup2 none /sys/fs/cgroup && exec "$0" -c "$1"'
     said = netns.run(["sh", "-c", script, sys.executable, PRELUDE + CGROUPS]).stdout.splitlines()
-    assert said == ["True", '{"level": 1, "socket cgroupv2": "secmarkd-test/b"}', "Conflict"]
+    assert said == ["True", '{"level": 1, "socket cgroupv2": "secmarkd-test/b"}', "CgroupMissing"]
