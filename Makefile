@@ -16,7 +16,7 @@ run: ## show the main job for real, in a network namespace of its own (root)
 	@$(BOOTSTRAP) run
 	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/demo
 
-test: ## every lane: lint, unit, contract, netns, vm (root; 25 minutes from nothing)
+test: ## every lane: lint, unit, contract, netns, vm (root; some 22 minutes)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/lanes.py
 
