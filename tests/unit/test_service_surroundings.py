@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from secmarkd.errors import CgroupMissing, ConfigError, Problem, Upgraded
+from secmarkd.errors import CgroupMissing, ConfigError, Problem, SecmarkdError, Upgraded
 from secmarkd.events import (
     CgroupsNotWatched,
     DriftDetected,
@@ -52,13 +52,21 @@ def test_other_ephemeral_ports_bring_other_labels_without_a_reload() -> None:
     assert rig.journal.take() == []
 
 
+def cannot_compile(rig: Rig, why: SecmarkdError) -> list[Environment]:
+    """From now on the labels cannot be compiled anew; for which environments that was tried."""
+    tried: list[Environment] = []
+
+    def refused(loaded: Loaded, environment: Environment) -> Loaded:
+        tried.append(environment)
+        raise why
+
+    rig.loader.recompiled = refused
+    return tried
+
+
 def test_a_change_of_the_machine_that_contradicts_the_labels_leaves_them() -> None:
     rig = Rig().started()
-
-    def contradiction(loaded: Loaded, environment: Environment) -> Loaded:
-        raise BAD
-
-    rig.loader.recompiled = contradiction
+    cannot_compile(rig, BAD)
     rig.environment = Environment(cgroups={"a.slice": 7})
     rig.run(300)
     assert isinstance(rig.journal.take()[-1], EnvironmentNotFollowed)
@@ -67,32 +75,16 @@ def test_a_change_of_the_machine_that_contradicts_the_labels_leaves_them() -> No
 
 def test_a_change_of_the_machine_that_an_upgrade_keeps_from_being_followed_ends_the_service_too() -> None:
     rig = Rig().started()
-
-    def upgraded(loaded: Loaded, environment: Environment) -> Loaded:
-        raise Upgraded
-
-    rig.loader.recompiled = upgraded
+    cannot_compile(rig, Upgraded())
     rig.environment = Environment(cgroups={"a.slice": 7})
     rig.run(300)
     assert rig.service.exit_status is Exit.FAILURE
     assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
 
 
-def contradicted(rig: Rig) -> list[Environment]:
-    """From now on the labels cannot be compiled anew; for which environments that was tried."""
-    tried: list[Environment] = []
-
-    def contradiction(loaded: Loaded, environment: Environment) -> Loaded:
-        tried.append(environment)
-        raise BAD
-
-    rig.loader.recompiled = contradiction
-    return tried
-
-
 def test_what_cannot_be_followed_is_told_once_and_tried_again_only_in_time() -> None:
     rig = Rig().started()
-    tried = contradicted(rig)
+    tried = cannot_compile(rig, BAD)
     rig.environment = Environment(cgroups={"a.slice": 7})
     rig.run(300)
     rig.journal.take()
@@ -175,7 +167,7 @@ def _with_dead_cgroups(table: Table) -> Table:
 
 def test_one_that_was_made_anew_has_its_rules_written_anew_without_compiling_and_is_no_drift() -> None:
     rig = in_cgroup()
-    tried = contradicted(rig)
+    tried = cannot_compile(rig, BAD)
     rig.environment = Environment(cgroups={"a.slice": 8})
     assert rig.nft.table is not None
     wanted, rig.nft.table = rig.nft.table, _with_dead_cgroups(rig.nft.table)
