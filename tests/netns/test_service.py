@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.capability import require
 from tests.support.namespace import Namespace
 from tests.support.processes import EPOLL_WAIT, RECEIVE, system_call
 from tests.support.real_service import PATIENCE, RealService, unit_capabilities
+from tests.support.waiting import eventually
 
 
 def test_start_drift_repair_and_stop(service: RealService) -> None:
@@ -171,10 +171,7 @@ def test_fifty_flushes_in_a_row_are_a_handful_of_repairs(service: RealService) -
     service.await_told("READY=1")
     before = service.table()
     service.namespace.run("for i in $(seq 50); do nft flush ruleset; done")
-    end = time.monotonic() + PATIENCE
-    while service.table() != before:
-        assert time.monotonic() < end, service.said
-        time.sleep(0.02)
+    eventually(lambda: service.table() == before, PATIENCE, lambda: service.said)
     service.signal(signal.SIGTERM)
     assert service.await_exit() == 0
     assert service.table() == before
@@ -198,10 +195,8 @@ def test_idle_means_idle(service: RealService) -> None:
         asked, _ = system_call(helpers[0])
         return waiting == EPOLL_WAIT and 100_000 < milliseconds < 1 << 31 and asked == RECEIVE
 
-    end = time.monotonic() + PATIENCE
-    while not idle():
-        assert time.monotonic() < end, [system_call(pid) for pid in (service.process.pid, *helpers)]
-        time.sleep(0.02)
+    processes = (service.process.pid, *helpers)
+    eventually(idle, PATIENCE, lambda: [system_call(pid) for pid in processes])
 
 
 FIREWALLD = """\

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from secmarkd.service.exits import Exit
 from tests.support.faults import LibnftablesFaults
 from tests.support.processes import POLL, system_call
 from tests.support.real_service import PATIENCE, RealService
+from tests.support.waiting import eventually
 
 
 def worker(service: RealService) -> int:
@@ -34,10 +34,8 @@ def applying(service: RealService) -> int:
     for _ in ("loading", "the pass"):
         service.await_told("EXTEND_TIMEOUT_USEC=150000000")
     assert service.process is not None
-    end = time.monotonic() + PATIENCE
-    while system_call(service.process.pid)[0] != POLL:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    pid = service.process.pid
+    eventually(lambda: system_call(pid)[0] == POLL, PATIENCE)
     return process
 
 

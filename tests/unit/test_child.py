@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from secmarkd.errors import Conflict, WorkerFailed
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE
 from tests.support.capability import require
+from tests.support.waiting import eventually
 
 DEADLINE = 30.0
 NET_ADMIN, SYS_PTRACE = 1 << CAP_NET_ADMIN, 1 << CAP_SYS_PTRACE
@@ -215,10 +215,7 @@ def test_a_helper_keeps_only_what_it_needs(module: str, kept: int) -> None:
     require(os.geteuid() == 0, "needs root")
     with Child(module, "the helper") as helper:
         helper.start()
-        end = time.monotonic() + DEADLINE
-        while (has := _capabilities(helper.pid) & (NET_ADMIN | SYS_PTRACE)) != kept and time.monotonic() < end:
-            time.sleep(0.01)
-        assert has == kept
+        eventually(lambda: _capabilities(helper.pid) & (NET_ADMIN | SYS_PTRACE) == kept, DEADLINE)
 
 
 def _capabilities(pid: int | None) -> int:
