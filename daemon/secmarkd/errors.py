@@ -113,5 +113,7 @@ class CapabilityMissing(SecmarkdError):
 class Upgraded(SecmarkdError):
     """The program on disk is not the one that runs, so that no child process can be started; only a restart mends that."""
 
+    CAUSE = "secmarkd was upgraded"
+
     def __init__(self) -> None:
-        super().__init__("secmarkd was upgraded; restart the service", hint="systemctl restart secmarkd")
+        super().__init__(f"{self.CAUSE}; restart the service", hint="systemctl restart secmarkd")

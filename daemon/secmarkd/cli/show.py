@@ -39,11 +39,10 @@ def _show_text(loaded: Loaded, label_map: LabelMap, out: Output) -> None:
     table = ""
     out.line("settings", Colour.HEAD)
     for setting in loaded.setting_sources:
-        *above, key = setting.key.split(".")
-        if above and above[0] != table:
-            table = above[0]
+        if setting.table != table:
+            table = setting.table
             out.line(table, Colour.HEAD)
-        _entry(f"  {key:<12} {_value(setting, label_map.defaults)}", _origin(setting), out)
+        _entry(f"  {setting.name:<12} {_value(setting, label_map.defaults)}", _origin(setting), out)
     rules: dict[str, list[Rule]] = {label.name: [] for label in loaded.label_sources}
     for rule in label_map.rules:
         rules[rule.label].append(rule)
@@ -52,10 +51,9 @@ def _show_text(loaded: Loaded, label_map: LabelMap, out: Output) -> None:
 
 
 def _value(setting: SettingSource, defaults: Defaults) -> str:
-    table, _, key = setting.key.rpartition(".")
     match setting.value:
-        case _ if table == "default":
-            return str(getattr(defaults, key) or "packets keep what they have")
+        case _ if setting.table == "default":
+            return str(getattr(defaults, setting.name) or "packets keep what they have")
         case bool(value):
             return "true" if value else "false"
         case float(seconds):
@@ -95,7 +93,7 @@ def _entry(what: str, where: str, out: Output) -> None:
 
 def _json(loaded: Loaded, label_map: LabelMap) -> dict[str, Any]:
     settings, defaults = loaded.settings, label_map.defaults
-    context = {key: value for table, key, value in map(_parted, loaded.setting_sources) if table == "context"}
+    context = {each.name: each.value for each in loaded.setting_sources if each.table == "context"}
     return {
         "settings": {
             "mode": settings.mode, "on_drift": settings.on_drift, "on_stop": settings.on_stop,
@@ -110,11 +108,6 @@ def _json(loaded: Loaded, label_map: LabelMap) -> dict[str, Any]:
             for rule in label_map.rules
         ],
     }  # fmt: skip
-
-
-def _parted(setting: SettingSource) -> tuple[str, str, object]:
-    table, _, key = setting.key.rpartition(".")
-    return table, key, setting.value
 
 
 def _label_json(label: LabelSource) -> dict[str, Any]:

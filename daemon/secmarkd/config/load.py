@@ -61,9 +61,10 @@ def _no_collection() -> Iterator[None]:
 def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
     problems = missing_folders(folders)
     found = find_settings(folders)
-    settings_document = _read([found] if found else [], problems)
-    settings_file = _settings_file(settings_document[0] if settings_document else None, problems)
-    defaults = defaults_of(settings_file, settings_document[0] if settings_document else None, problems)
+    settings_read = _read([found] if found else [], problems)
+    settings_document = settings_read[0] if settings_read else None
+    settings_file = _settings_file(settings_document, problems)
+    defaults = defaults_of(settings_file, settings_document, problems)
     contexts_known = not problems
     label_files, unreadable = find_label_files(folders)
     problems += unreadable
@@ -77,9 +78,9 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
     return Configuration(
         settings=settings_of(settings_file),
         label_map=label_map,
-        files=tuple(document.path for document in (*settings_document, *documents)),
+        files=tuple(document.path for document in (*settings_read, *documents)),
         labels=tuple(sorted(labels, key=lambda label: label.name)),
-        setting_sources=setting_sources(settings_file, settings_document[0] if settings_document else None),
+        setting_sources=setting_sources(settings_file, settings_document),
     )
 
 

@@ -31,3 +31,13 @@ class SettingSource:
     value: str | float | bool
     origin: Origin | None
     """None for the default, which no file says otherwise."""
+
+    @property
+    def table(self) -> str:
+        """The table that it stands in; empty for those above all tables."""
+        return self.key.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Within its table."""
+        return self.key.rpartition(".")[2]

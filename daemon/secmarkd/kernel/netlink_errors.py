@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 from secmarkd.errors import Conflict, KernelError, StateUnknown, WorkerFailed
 from secmarkd.kernel.nft_errors import no_nftables, no_permission
-
-_CAP_NET_ADMIN = 12
+from secmarkd.kernel.privileges import CAP_NET_ADMIN
 
 
 @contextmanager
@@ -50,4 +49,4 @@ def capable() -> bool:
             effective = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
     except OSError:
         return True
-    return bool(int(effective, 16) >> _CAP_NET_ADMIN & 1)
+    return bool(int(effective, 16) >> CAP_NET_ADMIN & 1)

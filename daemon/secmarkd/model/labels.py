@@ -125,6 +125,11 @@ class LabelMap:
     rules: tuple[Rule, ...]
     defaults: Defaults
 
+    @property
+    def cgroups(self) -> frozenset[str]:
+        """Those that rules name, whether they exist or not."""
+        return frozenset(rule.cgroup for rule in self.rules if rule.cgroup is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from secmarkd.errors import ConfigError, Problem
+from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule
 from secmarkd.ruleset.chains import chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
@@ -69,8 +70,7 @@ def compile_table(
         raise ConfigError(_problems(clashes, label_map, environment))
     _refuse_too_many(elements)
     all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
-    rules = (rule for rule in label_map.rules if rule.cgroup is None or rule.cgroup in environment.cgroups)
-    used = {str(rule.context) for rule in rules} | set(namer.default_contexts)
+    used = {str(rule.context) for rule in label_map.rules if exists(rule, environment)} | set(namer.default_contexts)
     return Table(
         objects=tuple(sorted(_object(namer, context, kind) for context in used)),
         maps=tuple(sorted(maps, key=lambda each: each.name)),
@@ -81,8 +81,7 @@ def compile_table(
 
 def _problems(clashes: list[tuple[Clash, Group]], label_map: LabelMap, environment: Environment) -> list[Problem]:
     """One problem for each pair of places, however many packets it is about."""
-    named = {rule.cgroup: 0 for rule in label_map.rules if rule.cgroup is not None}
-    environment = replace(environment, cgroups=named | dict(environment.cgroups))
+    environment = replace(environment, cgroups=dict.fromkeys(label_map.cgroups, 0))
     pairs = {
         frozenset((clash.first.origin, clash.second.origin)): (clash, group) for clash, group in reversed(clashes)
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from secmarkd.events import FightDetected, FightEnded
 from secmarkd.ports import Clock, Journal
+from secmarkd.service.backoff import doubling
 from secmarkd.service.blame import NOBODY, Blame
 
 FIRST = 0.1
@@ -48,7 +49,7 @@ class Fight:
     @property
     def wait(self) -> float:
         """Seconds to leave between the last repair and the next."""
-        return float(min(LONGEST, FIRST * 2 ** min(self.repairs - 1, 16))) if self.repairs else 0.0
+        return doubling(self.repairs, FIRST, LONGEST) if self.repairs else 0.0
 
     def earliest(self) -> float:
         """When the next pass may begin that an event asks for."""

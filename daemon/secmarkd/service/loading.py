@@ -110,7 +110,7 @@ def load(dirs: Sequence[str], *, owning: bool = False) -> tuple[Loaded, LabelMap
 
     configuration = load_files(folders_of(dirs))
     label_map, settings = configuration.label_map, configuration.settings
-    cgroups = frozenset(rule.cgroup for rule in label_map.rules if rule.cgroup is not None)
+    cgroups = label_map.cgroups
     environment = read_environment(cgroups)
     ownership = settings.ownership if owning else Ownership.SHARED
     return Loaded(

@@ -283,7 +283,7 @@ class Service:
     def _make_way(self, error: Upgraded) -> None:
         """End, for the service manager to start the program that is on disk now: this one can no longer do its work."""
         self.exit_status = Exit.FAILURE
-        self._world.journal.write(EndedForUpgrade(str(error).partition(";")[0]))
+        self._world.journal.write(EndedForUpgrade(error.CAUSE))
         self._announcer.update(state=State.STOPPED, error=str(error), hint=error.hint)
 
     def _stop(self) -> None:

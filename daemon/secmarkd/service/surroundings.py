@@ -8,6 +8,7 @@ from dataclasses import replace
 from secmarkd.errors import SecmarkdError, Upgraded
 from secmarkd.events import CgroupAbsent, CgroupsNotWatched, EnvironmentChanged, EnvironmentNotFollowed
 from secmarkd.model.labels import Environment
+from secmarkd.service.backoff import doubling
 from secmarkd.service.environment import differences, only_made_anew
 from secmarkd.service.loading import Loaded
 from secmarkd.service.refusal import brief, details
@@ -17,8 +18,9 @@ GONE_SETTLES = 1.0
 """Seconds from a cgroup's end to the labels without it: no hurry, and a unit that restarts makes another at once."""
 AT_ONCE = 6
 """Changes in a row that are followed as they come. A unit that fails and restarts without end makes more of them."""
+FIRST = 1.0
 LONGEST = 30.0
-"""Seconds to which the wait between two changes doubles then, from one second."""
+"""Seconds between two changes then; the wait doubles from the one to the other."""
 CALM = 60.0
 """Seconds without a change after which the next one is followed at once again."""
 
@@ -39,13 +41,9 @@ class Surroundings:
         self._unfollowed = None
         for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
             self._world.journal.write(CgroupAbsent(cgroup))
-        try:
-            if self._world.cgroup_events is None:
-                raise OSError("inotify is not to be had")
-            self._world.cgroup_events.follow(loaded.cgroups)
-        except OSError as error:
-            if loaded.cgroups:
-                self._world.journal.write(CgroupsNotWatched(error.strerror or str(error), loaded.settings.resync))
+        refused = self._watch(loaded)
+        if refused and loaded.cgroups:
+            self._world.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
         return self.moved(loaded)
 
     def moved(self, loaded: Loaded) -> bool:
@@ -87,6 +85,16 @@ class Surroundings:
             self._world.journal.write(EnvironmentChanged(thing, was, now))
         return followed
 
+    def _watch(self, loaded: Loaded) -> str:
+        """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
+        if self._world.cgroup_events is None:
+            return "inotify is not to be had"
+        try:
+            self._world.cgroup_events.follow(loaded.cgroups)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
     def _changed(self) -> None:
         now = self._world.clock.monotonic()
         self._changes = self._changes + 1 if now - self._last < CALM else 1
@@ -94,7 +102,7 @@ class Surroundings:
 
     def _wait(self) -> float:
         """Seconds to leave between the last change and the next."""
-        return float(min(LONGEST, 2 ** min(self._changes - AT_ONCE, 16))) if self._changes >= AT_ONCE else 0.0
+        return doubling(self._changes - AT_ONCE + 1, FIRST, LONGEST) if self._changes >= AT_ONCE else 0.0
 
     def _read(self, loaded: Loaded) -> Environment:
         try:
