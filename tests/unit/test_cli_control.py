@@ -533,7 +533,9 @@ def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
     assert f"tcp 1 cgroup {NOWHERE} (waits: no such cgroup now)" in machine.ctl("show").out
     rules = json.loads(machine.ctl("show", "--json").out)["rules"]
     assert {rule["label"] for rule in rules if rule.get("waits_for_cgroup")} == {"waits"}
-    assert [f"note: {each}" for each in json.loads(machine.ctl("check", "--json").out)["notes"]] == notes
+    (note,) = json.loads(machine.ctl("check", "--json").out)["notes"]
+    where = "{file}:{line}: {key}".format_map(note)
+    assert [f"{note['severity']}: {where}: {note['message']}"] == notes
 
 
 def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:

@@ -42,8 +42,8 @@ class Verb:
 
 _VERBS = (
     Verb("check", check.check, "read the configuration and name every mistake; needs no root",
-         "ok, problems (each with file, line, key, message; line 0 is the file as a whole), notes, and where there is no "
-         "mistake mode, labels, rules, elements"),
+         "ok, problems (each with file, line, key, message; line 0 is the file as a whole), notes (as problems, with "
+         "severity: note or warning), and where there is no mistake mode, labels, rules, elements"),
     Verb("plan", live.plan, "show what would change in the kernel; exit code 3 when something would",
          "in_sync, differences (each with thing, change, name, expected, found, count)"),
     Verb("apply", live.apply, "bring the kernel's labels to the configuration, once, and verify them",

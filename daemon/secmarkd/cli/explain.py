@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from secmarkd.cli.notes import notes_json
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import rule_json, selectors
 from secmarkd.cli.said import EXAMPLE
@@ -14,6 +15,7 @@ from secmarkd.cli.words import parse_packet
 from secmarkd.model.context import parse_context
 from secmarkd.model.evaluate import Decision, evaluate
 from secmarkd.model.labels import LabelMap, Mode, Role
+from secmarkd.model.note import Note
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import protocol_name
 from secmarkd.service.exits import Exit
@@ -50,7 +52,7 @@ class Answer:
     packet: Packet
     assumed: tuple[str, ...]
     decision: Decision
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     """What would be otherwise, and when."""
 
 
@@ -93,18 +95,18 @@ def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) ->
         yield "a cgroup that no label names"
 
 
-def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[str]:
+def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
     if missing := loaded.cgroups.difference(loaded.environment.cgroups):
         everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0))
         rule = evaluate(label_map, packet, everywhere).rule
         if rule and rule.cgroup in missing:
             where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
-            yield f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}"
+            yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
     if loaded.settings.mode is Mode.REHEARSE and (packet.saved or packet.expected):
         counted = evaluate(label_map, replace(packet, saved=None), loaded.environment)
         if counted.context != decision.context:
             label = counted.context or "nothing"
-            yield f"no label is saved while rehearsing: the packet is then counted as {label} ({counted.why})"
+            yield Note(f"no label is saved while rehearsing: the packet is then counted as {label} ({counted.why})")
 
 
 def _print(answer: Answer, out: Output) -> None:
@@ -160,5 +162,5 @@ def _json(answer: Answer) -> dict[str, object]:
         "role": decision.role,
         "why": decision.why,
         "rule": rule_json(decision.rule) if decision.rule else None,
-        "notes": list(answer.notes),
+        "notes": notes_json(answer.notes),
     }

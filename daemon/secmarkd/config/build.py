@@ -13,6 +13,7 @@ from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
 from secmarkd.model.context import Context, parse_context
 from secmarkd.model.labels import Defaults, LabelMap, Role, Rule, Settings
+from secmarkd.model.note import Note
 
 MAX_RULES = 1_000_000
 """Atomic rules in all. The kernel needs a few hundred bytes for each and this process about as much."""
@@ -30,6 +31,8 @@ class Configuration:
     """By name."""
     setting_sources: tuple[SettingSource, ...]
     """All settings, as the shipped file has them in order."""
+    notes: tuple[Note, ...] = ()
+    """What the files and directories give reason to say."""
 
 
 @dataclass(frozen=True, slots=True)

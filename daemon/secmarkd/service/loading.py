@@ -21,6 +21,7 @@ from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Environment, LabelMap, Origin, Ownership, Settings
+from secmarkd.model.note import Note
 from secmarkd.ruleset.table import Table
 from secmarkd.service.environment import read_environment
 
@@ -47,6 +48,8 @@ class Loaded:
     label_sources: tuple[LabelSource, ...] = ()
     """By name. Empty in the service, which needs no more than `origins`; so are those of the settings."""
     setting_sources: tuple[SettingSource, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """What the files and directories give reason to say."""
 
 
 class Loader(Protocol):
@@ -122,6 +125,7 @@ def load(dirs: Sequence[str], *, owning: bool = False) -> tuple[Loaded, LabelMap
         cgroups=cgroups,
         label_sources=configuration.labels,
         setting_sources=configuration.setting_sources,
+        notes=configuration.notes,
     ), label_map
 
 
