@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
-from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NFPROTO_INET, SUBSYSTEM, open_link, string_attribute
+from secmarkd.kernel.netlink_gen import NFPROTO_INET, SUBSYSTEM, string_attribute
+from secmarkd.kernel.netlink_link import FAMILY, HEADER, open_link
 from secmarkd.kernel.nft import LibNft
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.transaction import DeleteElements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import sys
 
@@ -70,3 +71,16 @@ def encode_elements(fields: tuple[Field, ...], interval: bool, elements: Element
         else:
             sent.append(element(key(KEY, kernel_key(fields, False, packed)), objref(name)))
     return sent
+
+
+class FromKernel(socket.socket):
+    """One end of a pair of sockets, at which all that arrives is the kernel's."""
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[int, int]]:
+        return self.recv(size, flags), (0, 0)
+
+
+def kernel_pair() -> tuple[FromKernel, socket.socket]:
+    """The end for a `netlink_link.Link`, and the end at which a test is the kernel."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return FromKernel(fileno=ours.detach()), theirs

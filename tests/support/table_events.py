@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import socket
 
-from secmarkd.kernel.netlink_gen import FAMILY, HEADER, NFT_MSG_NEWGEN, aligned, attributes, open_link
+from secmarkd.kernel.netlink_gen import NFT_MSG_NEWGEN, attributes
+from secmarkd.kernel.netlink_link import FAMILY, HEADER, aligned, open_link
 from tests.support.namespace import Namespace
 
 _GROUP = 7  # NFNLGRP_NFTABLES

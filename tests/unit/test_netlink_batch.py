@@ -15,6 +15,7 @@ from secmarkd.errors import Conflict, KernelError, PermissionMissing, WorkerFail
 from secmarkd.kernel.netlink_batch import NetlinkBatch
 from secmarkd.kernel.netlink_errors import refused_batch
 from secmarkd.ruleset.hints import ElementChange
+from tests.support.raw_netlink import kernel_pair
 
 ERROR = 2
 BEGIN, END = 0x10, 0x11
@@ -25,7 +26,8 @@ Ends = tuple[socket.socket, NetlinkBatch]
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
     monkeypatch.setattr("secmarkd.kernel.netlink_batch._PATIENCE", 0.001)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setattr("secrets.randbelow", lambda _: 1)
+    ours, theirs = kernel_pair()
     with closing(theirs), closing(NetlinkBatch(ours)) as batch:
         yield theirs, batch
 

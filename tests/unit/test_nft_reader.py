@@ -16,7 +16,7 @@ from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.ruleset.elements import Field
 from secmarkd.ruleset.table import ObjectKind, Table
-from tests.support.raw_netlink import KEY, attribute, element, encode_elements, key, objref
+from tests.support.raw_netlink import KEY, attribute, element, encode_elements, kernel_pair, key, objref
 from tests.support.tables import make_map, replace_map
 
 FULL = Table(maps=(make_map("m", (Field.PORT,), ObjectKind.COUNTER, ((80,), "s"), ((81,), "s")),))
@@ -150,8 +150,9 @@ INTR = 0x10
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, NetlinkDump]]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, NetlinkDump]]:
+    monkeypatch.setattr("secrets.randbelow", lambda _: 1)
+    ours, theirs = kernel_pair()
     with closing(theirs), closing(NetlinkDump(ours)) as lists:
         yield theirs, lists
 

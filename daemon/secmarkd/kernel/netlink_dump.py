@@ -13,18 +13,15 @@ import time
 from collections.abc import Callable
 
 from secmarkd.kernel.netlink_gen import (
-    FAMILY,
-    HEADER,
     NFPROTO_INET,
     NFT_MSG_GETSETELEM,
     NFTA_SET_ELEM_LIST_ELEMENTS,
     NFTA_SET_ELEM_LIST_SET,
     SUBSYSTEM,
-    aligned,
     attributes,
-    open_link,
     string_attribute,
 )
+from secmarkd.kernel.netlink_link import FAMILY, Link, Message
 from secmarkd.ruleset.raw_structure import lasting_object, lasting_set
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -52,13 +49,11 @@ class NetlinkDump:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         """`link` takes the place of a netlink socket."""
-        self._socket = link or open_link()
-        self._socket.settimeout(_PATIENCE)
-        self._sequence = 0
+        self._link = Link(link, patience=_PATIENCE)
 
     def close(self) -> None:
         """Give the socket back."""
-        self._socket.close()
+        self._link.close()
 
     def elements(self, table: str, name: str) -> list[bytes]:
         """The contents of NFTA_SET_ELEM_LIST_ELEMENTS in all messages about a set or map of a table `inet`, all of one
@@ -95,27 +90,21 @@ class NetlinkDump:
 
     def _try_dump(self, question: int, request: bytes) -> list[bytes] | None:
         """All messages of a dump; None when the ruleset changed meanwhile (NLM_F_DUMP_INTR)."""
-        self._sequence += 1
-        length = HEADER.size + FAMILY.size + len(request)
-        header = HEADER.pack(length, SUBSYSTEM | question, _NLM_F_REQUEST | _NLM_F_DUMP, self._sequence, 0)
-        self._socket.send(header + FAMILY.pack(NFPROTO_INET, 0, 0) + request)
+        asked = FAMILY.pack(NFPROTO_INET, 0, 0) + request
+        self._link.send([Message(SUBSYSTEM | question, _NLM_F_REQUEST | _NLM_F_DUMP, asked)])
         messages: list[bytes] = []
         whole = True
         while True:
-            data, place = self._socket.recv(_BUFFER), 0
-            while place + HEADER.size <= len(data):
-                length, kind, flags, sequence, _ = HEADER.unpack_from(data, place)
-                body = data[place + HEADER.size : place + length]
-                place += max(aligned(length), HEADER.size)
-                if sequence != self._sequence:
+            for each in self._link.receive(_BUFFER):
+                if each.number != 0:
                     continue
-                whole = whole and not flags & _NLM_F_DUMP_INTR
-                if kind in (_NLMSG_ERROR, _NLMSG_DONE):
-                    number = -struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+                whole = whole and not each.flags & _NLM_F_DUMP_INTR
+                if each.kind in (_NLMSG_ERROR, _NLMSG_DONE):
+                    number = -struct.unpack_from("=i", each.body)[0] if len(each.body) >= 4 else 0
                     if number:
                         raise OSError(number, os.strerror(number))
                     return messages if whole else None
-                messages.append(body[FAMILY.size :])
+                messages.append(each.body[FAMILY.size :])
 
 
 def _whole(message: bytes) -> bytes:

@@ -23,8 +23,6 @@ import struct
 from collections.abc import Iterator
 
 from secmarkd.kernel.netlink_gen import (
-    FAMILY,
-    HEADER,
     NFPROTO_INET,
     NFT_MSG_DELSETELEM,
     NFT_MSG_NEWGEN,
@@ -33,10 +31,9 @@ from secmarkd.kernel.netlink_gen import (
     NFTA_SET_ELEM_LIST_ELEMENTS,
     NFTA_SET_ELEM_LIST_SET,
     SUBSYSTEM,
-    aligned,
     attributes,
-    open_link,
 )
+from secmarkd.kernel.netlink_link import FAMILY, messages, open_link, receive
 from secmarkd.ports import Committed, News, Touched
 from secmarkd.ruleset.hints import MOST, ElementChange
 from secmarkd.ruleset.table import NAME
@@ -79,13 +76,13 @@ class NetlinkEvents:
             if datagram is None:
                 lost = True
             else:
-                committed += [each for kind, body in _messages(datagram) if (each := _commit(kind, body))]
+                committed += [each for kind, _, _, body in messages(datagram) if (each := _commit(kind, body))]
         touched = _Touches()
         for datagram in _datagrams(self._things):
             if datagram is None:
                 touched.add(Touched())
                 continue
-            for kind, body in _messages(datagram):
+            for kind, _, _, body in messages(datagram):
                 if _is_ours(body):
                     touched.add(_touch(kind, body))
         return News(tuple(committed), tuple(touched.told), lost)
@@ -103,7 +100,6 @@ def _listen(*, only_commits: bool, receive_buffer: int | None) -> socket.socket:
         if receive_buffer is not None:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         _attach(link, only_commits=only_commits)
-        link.bind((0, 0))  # a socket without an address hears nothing (seen on 6.18)
         link.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
     except BaseException:
         link.close()
@@ -135,7 +131,7 @@ def _datagrams(link: socket.socket) -> Iterator[bytes | None]:
     """What waits in a socket; None for each time that the kernel had to drop something."""
     for _ in range(_MOST):
         try:
-            datagram, sender = link.recvfrom(_DATAGRAM_BYTES)
+            datagram = receive(link, _DATAGRAM_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
@@ -143,21 +139,10 @@ def _datagrams(link: socket.socket) -> Iterator[bytes | None]:
                 raise
             yield None
             continue
-        if sender[0] == 0:  # the kernel; another process with CAP_NET_ADMIN could send to the group as well
+        if datagram is not None:  # another process with CAP_NET_ADMIN can send to the group as well
             yield datagram
     # A socket that overflowed drops silently until it is empty (netlink_overrun), so what is left may have gaps.
     yield None
-
-
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message."""
-    place = 0
-    while place + HEADER.size <= len(datagram):
-        length, kind, *_ = HEADER.unpack_from(datagram, place)
-        if length < HEADER.size:
-            return
-        yield kind, datagram[place + HEADER.size : place + length]
-        place += aligned(length)
 
 
 def _commit(kind: int, body: bytes) -> Committed | None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
-FAMILY = struct.Struct("=BBH")  # struct nfgenmsg; its last field is big-endian and 0 here
-ATTRIBUTE = struct.Struct("=HH")
+from secmarkd.kernel.netlink_link import ATTRIBUTE, FAMILY, Link, Message, aligned
 
-_NETLINK_NETFILTER = 12
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
 NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
@@ -41,9 +37,7 @@ class Netlink:
     """A socket to nf_tables of the network namespace in which it was opened. Errors are OSError with the kernel's errno."""
 
     def __init__(self) -> None:
-        self._socket = open_link()
-        self._socket.settimeout(_PATIENCE)
-        self._sequence = 0
+        self._link = Link(patience=_PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +49,7 @@ class Netlink:
 
     def close(self) -> None:
         """Give the socket back."""
-        self._socket.close()
+        self._link.close()
 
     def generation(self) -> int:
         """The number of the last committed transaction, by whomever, modulo 2**32.
@@ -80,28 +74,17 @@ class Netlink:
 
     def _ask(self, question: int, answer: int, family: int, asked: bytes) -> dict[int, bytes]:
         """The attributes of the one answer to a request."""
-        self._sequence += 1
-        payload = FAMILY.pack(family, 0, 0) + asked
-        length = HEADER.size + len(payload)
-        header = HEADER.pack(length, SUBSYSTEM | question, _NLM_F_REQUEST, self._sequence, 0)
-        self._socket.send(header + payload)
+        self._link.send([Message(SUBSYSTEM | question, _NLM_F_REQUEST, FAMILY.pack(family, 0, 0) + asked)])
         while True:
-            data = self._socket.recv(_ANSWER_BYTES)
-            length, kind, _, sequence, _ = HEADER.unpack_from(data)
-            body = data[HEADER.size : length]
-            if sequence != self._sequence:
-                continue
-            if kind == _NLMSG_ERROR:
-                number = -struct.unpack_from("=i", body)[0]
-                raise OSError(number, os.strerror(number))
-            if kind != SUBSYSTEM | answer:
-                raise OSError(errno.EPROTO, f"nf_tables answered with message {kind:#x}")
-            return dict(attributes(body[FAMILY.size :]))
-
-
-def open_link() -> socket.socket:
-    """A socket to netfilter's subsystems; not bound. OSError where the kernel has none."""
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+            for each in self._link.receive(_ANSWER_BYTES):
+                if each.number != 0:
+                    continue
+                if each.kind == _NLMSG_ERROR:
+                    number = -struct.unpack_from("=i", each.body)[0]
+                    raise OSError(number, os.strerror(number))
+                if each.kind != SUBSYSTEM | answer:
+                    raise OSError(errno.EPROTO, f"nf_tables answered with message {each.kind:#x}")
+                return dict(attributes(each.body[FAMILY.size :]))
 
 
 def string_attribute(kind: int, text: str) -> bytes:
@@ -120,8 +103,3 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield kind & _TYPE_MASK, data[place + ATTRIBUTE.size : place + length]
         place += aligned(length)
-
-
-def aligned(length: int) -> int:
-    """Where the next message or attribute begins: netlink keeps to multiples of four."""
-    return (length + 3) & ~3

@@ -7,10 +7,12 @@ selnl_notify sends to the group SELNLGRP_AVC of NETLINK_SELINUX, in the first ne
 from __future__ import annotations
 
 import errno
-import socket
+
+from secmarkd.kernel.netlink_link import open_link, receive
 
 _NETLINK_SELINUX = 7
 _SELNLGRP_AVC = 1
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 _BYTES = 4096
 """More than any of its messages, which carry one number."""
 
@@ -19,10 +21,10 @@ class SelinuxEvents:
     """Implements ports.SelinuxEvents. OSError where the kernel has no SELinux, or refuses."""
 
     def __init__(self) -> None:
-        self._link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SELINUX)
+        self._link = open_link(_NETLINK_SELINUX)
         try:
             self._link.setblocking(False)
-            self._link.bind((0, 1 << (_SELNLGRP_AVC - 1)))
+            self._link.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _SELNLGRP_AVC)
         except BaseException:
             self._link.close()
             raise
@@ -35,7 +37,7 @@ class SelinuxEvents:
         """See ports.SelinuxEvents. What was dropped for want of room is as good as what was not."""
         while True:
             try:
-                self._link.recv(_BYTES)
+                receive(self._link, _BYTES)
             except BlockingIOError:
                 return
             except OSError as error:
