@@ -8,6 +8,7 @@ that nothing else has been committed; what follows is the same pass.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,12 +18,18 @@ from secmarkd.errors import Conflict, KernelError, TooLarge, WorkerFailed
 from secmarkd.model.labels import OnDrift
 from secmarkd.ports import Nft
 from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Drift
+from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.hints import Hints, narrowed
 from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, halves, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
+
+MANY = 1000
+"""Differences from which they are logged as one sum, so that what is added to them by a commit between read and write is
+not worth another read: that takes as long as the whole repair, and the labels are wrong meanwhile."""
+MEANWHILE = Drift(Thing.TABLE, Change.CHANGED, "table inet secmarkd", found="changed once more during the repair")
+"""Stands for what such a commit did."""
 
 
 class Action(StrEnum):
@@ -109,8 +116,11 @@ def reconcile(
         if applied.conflict is not None:
             # Someone changed the table between our read and our write, so that our changes no longer fit; the whole
             # table always does. What they changed is read first: it would be undone without a word otherwise.
-            live = nft.read()
-            drifts = _with(drifts, diff(desired, live))
+            if len(drifts) <= MANY:
+                live = nft.read()
+                drifts = _with(drifts, diff(desired, live))
+            else:
+                drifts += (MEANWHILE,)
             applied = _apply(nft, ((Replace(desired),),))
             written |= applied.written
             if applied.conflict is not None:
@@ -154,7 +164,9 @@ def _only_elements(transactions: tuple[Transaction, ...]) -> bool:
 
 
 def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ...]:
-    return drifts + tuple(each for each in more if each not in drifts)
+    """Those, and what is new in the others, in their order. Either may be as many as there are foreign rules."""
+    known = frozenset(drifts)
+    return drifts + tuple(each for each in more if each not in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +185,9 @@ class _Applied:
 def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
     """Commit in order, each upon the one before. What is too large for the kernel and need not happen at once is done in
     parts."""
-    applied, waiting = _Applied(), list(transactions)
+    applied, waiting = _Applied(), deque(transactions)
     while waiting:
-        transaction = waiting.pop(0)
+        transaction = waiting.popleft()
         try:
             applied = replace(applied, written=applied.written | _commit(nft, transaction))
         except WorkerFailed as lost:
@@ -186,7 +198,7 @@ def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
             parts = halves(transaction)
             if not parts:
                 raise
-            waiting[:0] = parts
+            waiting.extendleft(reversed(parts))
         applied = replace(applied, replaced=applied.replaced or _rewrites(transaction))
     return applied
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import drift, idle, loading, packets, repairs, starting, tampering
+from tests.bench import drift, foreign, idle, loading, packets, repairs, starting, tampering
 from tests.bench.figures import Section, machine
 
 BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
     "packets": packets.sections,
     "load": loading.sections,
     "drift": drift.sections,
+    "foreign": foreign.sections,
     "tampering": tampering.sections,
     "repairs": repairs.sections,
     "idle": idle.sections,

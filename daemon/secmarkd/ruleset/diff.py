@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
 
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.elements import unequal_parts
 from secmarkd.ruleset.encode import render_chain_head, render_key, render_object, render_rule
 from secmarkd.ruleset.table import Chain, Foreign, Map, Object, Rule, Table
+
+_Thing = TypeVar("_Thing", Rule, Foreign)
 
 ELEMENT_SAMPLES = 100
 """How many elements of one map are named one by one for each kind of change."""
@@ -147,9 +150,9 @@ def _rules(chain: str, wanted: tuple[Rule, ...], there: tuple[Rule, ...]) -> Ite
     start, wanted_end, there_end = _unequal_part(wanted, there)
     missing = [(place, wanted[place]) for place in range(start, wanted_end)]
     added = [(place, there[place]) for place in range(start, there_end)]
-    left_over = [rule for _, rule in added]
+    left_over = Counter(rule for _, rule in added)
     really_missing = [(place, rule) for place, rule in missing if not _take(left_over, rule)]
-    left_over = [rule for _, rule in missing]
+    left_over = Counter(rule for _, rule in missing)
     really_added = [(place, rule) for place, rule in added if not _take(left_over, rule)]
     if not really_missing and not really_added:
         yield Drift(Thing.RULE, Change.MOVED, f"chain {chain}", _order(missing), _order(added))
@@ -176,11 +179,13 @@ def _unequal_part(wanted: tuple[Rule, ...], there: tuple[Rule, ...]) -> tuple[in
     return start, len(wanted) - end, len(there) - end
 
 
-def _take(rules: list[Rule], rule: Rule) -> bool:
-    if rule in rules:
-        rules.remove(rule)
-        return True
-    return False
+def _take(left_over: Counter[_Thing], each: _Thing) -> bool:
+    """Whether one more of these is left; it is taken. Both sides may have as many as someone cares to add: so they are
+    counted, and never searched."""
+    if left_over[each] <= 0:
+        return False
+    left_over[each] -= 1
+    return True
 
 
 def _order(rules: list[tuple[int, Rule]]) -> str:
@@ -188,11 +193,9 @@ def _order(rules: list[tuple[int, Rule]]) -> str:
 
 
 def _foreign(desired: Table, live: Table) -> Iterator[Drift]:
-    wanted: list[Foreign] = list(desired.foreign)
+    left_over = Counter(desired.foreign)
     for each in live.foreign:
-        if each in wanted:
-            wanted.remove(each)
-        else:
+        if not _take(left_over, each):
             yield Drift(Thing.FOREIGN, Change.ADDED, f"{each.what} {each.name}".strip(), "", each.text)
-    for each in wanted:
+    for each in left_over.elements():
         yield Drift(Thing.FOREIGN, Change.MISSING, f"{each.what} {each.name}".strip(), each.text)

@@ -11,6 +11,7 @@ A table that was left behind by the process that owned it is adopted first, as i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from itertools import pairwise
 
@@ -114,17 +115,17 @@ def _used_now(each: Map, in_use: InUse) -> Elements:
         return Elements(each.elements.width)
     port, protocol = _place(each.key, Field.PORT), _place(each.key, Field.PROTOCOL)
     last = key_width(each.key, interval=False) if each.interval else 0
-    used = [(protocol_.to_bytes(1, "big"), port_.to_bytes(2, "big")) for protocol_, port_ in sorted(in_use)]
-    chosen = {
-        key: name
-        for key, name in each.elements.items()
-        if any(
-            key[protocol : protocol + 1] == wanted
-            and key[port : port + 2] <= number <= key[last + port : last + port + 2]
-            for wanted, number in used
-        )
-    }
-    return Elements.of(each.elements.width, chosen)
+    used: dict[int, list[bytes]] = {}
+    for number, used_port in sorted(in_use):
+        used.setdefault(number, []).append(used_port.to_bytes(2, "big"))
+
+    def is_used(key: bytes) -> bool:
+        # Any user may open tens of thousands of ports, so they are not looked through for each element.
+        ports, first = used.get(key[protocol], ()), key[port : port + 2]
+        place = bisect_left(ports, first)
+        return place < len(ports) and ports[place] <= key[last + port : last + port + 2]
+
+    return Elements.of(each.elements.width, ((key, name) for key, name in each.elements.items() if is_used(key)))
 
 
 def _place(fields: tuple[Field, ...], field: Field) -> int:
