@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from secmarkd.events import Event
+from secmarkd.model.names import Found, Name
 from secmarkd.ruleset.hints import ElementChange
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Transaction
@@ -169,6 +170,38 @@ class CgroupEvents(Protocol):
 
     def take(self) -> CgroupNews:
         """What has happened since the last time. Never waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Lookups(Protocol):
+    """Lookups of names by whatever this machine looks them up with. Nobody waits for them: a directory may hang."""
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is an answer, or when there will be none."""
+
+    def begin(self, names: Collection[Name]) -> None:
+        """Look these up; what was begun before is given up. WorkerFailed where that is not possible now, or Upgraded."""
+
+    def take(self) -> Found | None:
+        """The answer; None while there is none. WorkerFailed where there will be none."""
+
+    def abandon(self) -> None:
+        """Give up what was begun."""
+
+    def close(self) -> None:
+        """Give up, for good."""
+
+
+class NameEvents(Protocol):
+    """The kernel's word of files that names are looked up in."""
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is news."""
+
+    def take(self) -> bool:
+        """Whether one of them may have changed since the last time. Never waits."""
 
     def close(self) -> None:
         """Stop listening."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from secmarkd.events import Event
 from secmarkd.model.labels import Environment
-from secmarkd.service.loading import Loaded
+from secmarkd.model.names import Name
+from secmarkd.service.loading import NOTHING_KNOWN, Loaded
 
 
 @dataclass
@@ -72,7 +73,7 @@ class FakeLoader:
     )
     loads: int = 0
 
-    def load(self) -> Loaded:
+    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
         self.loads += 1
         return self.next()
 

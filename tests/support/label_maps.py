@@ -11,6 +11,7 @@ from secmarkd.errors import ConfigError
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
+from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, UDP, WITH_PORTS
 from secmarkd.ruleset.compile import compile_table
@@ -21,7 +22,12 @@ def existing(*cgroups: str) -> dict[str, int]:
     return {name: number for number, name in enumerate(cgroups, 10)}
 
 
-ENVIRONMENT = Environment(ephemeral=(32768, 60999), cgroups=existing("a.slice", "a.slice/b.service"))
+NAMES = {
+    Name(NameKind.USER, "alice"): 1000, Name(NameKind.USER, "bob"): 1001,
+    **{Name(NameKind.SERVICE, "web", protocol): 80 for protocol in WITH_PORTS.values()},
+}  # fmt: skip
+"""All but those of ghosts."""
+ENVIRONMENT = Environment(ephemeral=(32768, 60999), cgroups=existing("a.slice", "a.slice/b.service"), names=NAMES)
 PREFIXES = [parse_prefix(each) for each in (
     "0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/30", "10.0.0.2/31", "10.0.0.1", "10.0.0.2", "192.0.2.0/24",
     "::/0", "fd00::/16", "fd00::/126", "fd00::1", "fd00::2",
@@ -69,12 +75,23 @@ def random_rule(random: Random, line: int) -> Rule:
     if not any(each is not None for each in (protocol, remote, local, interface, user, cgroup)):
         protocol = TCP
     name = random.choice("abcdef")
-    return Rule(
+    rule = Rule(
         label=name, context=context(name), role=role, origin=Origin("test.toml", line, name),
         layer=random.choice([Layer.VENDOR, Layer.ADMINISTRATOR]), protocol=protocol,
         ports=random.choice(RANGES) if with_ports else None,
         remote=remote, local=local, interface=interface, user=user, cgroup=cgroup,
     )  # fmt: skip
+    return _by_name(rule)
+
+
+def _by_name(rule: Rule) -> Rule:
+    """The rule, or now and then one with names in the place of numbers; which is drawn from the rule alone."""
+    random = Random(str(rule))
+    if rule.user is not None and random.random() < 0.4:
+        rule = replace(rule, user=None, user_name=random.choice(["alice", "alice", "bob", "ghost"]))
+    if rule.ports and rule.ports[0] == rule.ports[1] and random.random() < 0.5:
+        rule = replace(rule, ports=None, service=random.choice(["web", "web", "ghost"]))
+    return rule
 
 
 T = TypeVar("T")

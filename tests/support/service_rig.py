@@ -19,6 +19,7 @@ from secmarkd.model.labels import (
     Rule,
     Settings,
 )
+from secmarkd.model.names import Found
 from secmarkd.model.protocols import TCP
 from secmarkd.ports import CgroupNews
 from secmarkd.ruleset.compile import compile_table
@@ -30,6 +31,7 @@ from secmarkd.service.status import Status
 from secmarkd.service.world import World
 from tests.fakes.cgroups import FakeCgroupEvents
 from tests.fakes.changes import FakeChanges
+from tests.fakes.names import FakeLookups, FakeNameEvents
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
 from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
@@ -92,6 +94,8 @@ class Rig:
         self.loader = FakeLoader(self._load)
         self.environment = Environment()
         self.cgroup_events = FakeCgroupEvents()
+        self.lookups = FakeLookups()
+        self.name_events = FakeNameEvents()
         self.published: list[Status] = []
         self.wakes = 0
         """How often time woke the service in `run`."""
@@ -101,6 +105,7 @@ class Rig:
             journal=self.journal, notifier=self.notifier,
             clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
             publish=self.published.append, give_back=lambda: None,
+            lookups=self.lookups, name_events=self.name_events,
         )  # fmt: skip
         self.service = Service(world, pid=42, folders="/etc/secmarkd", watchdog=watchdog)
 
@@ -135,6 +140,12 @@ class Rig:
         """The kernel tells of cgroups, and what is due at once is done."""
         self.cgroup_events.news = CgroupNews(**{"came": False, "went": False, **news})
         self.service.cgroups_changed()
+        self.run(0)
+
+    def answer(self, answer: Found | Exception) -> None:
+        """The lookup that is under way is answered, and what is due at once is done."""
+        self.lookups.answer = answer
+        self.service.names_answered()
         self.run(0)
 
     def reload(self, configuration: Loaded | Exception) -> list[Event]:

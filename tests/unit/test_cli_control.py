@@ -528,7 +528,7 @@ def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
     checked = machine.ctl("check")
     assert checked.code == 0
     notes = [line for line in checked.out.splitlines() if line.startswith("note: ")]
-    place = f"{machine.root}/etc/labels.d/60-waits.toml:5: labels.waits"
+    place = f"{machine.root}/etc/labels.d/60-waits.toml:4: labels.waits.cgroup"
     assert notes == [f"note: {place}: waits for the cgroup {NOWHERE}, which does not exist now"]
     assert f"tcp 1 cgroup {NOWHERE} (waits: no such cgroup now)" in machine.ctl("show").out
     rules = json.loads(machine.ctl("show", "--json").out)["rules"]
@@ -536,6 +536,24 @@ def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
     (note,) = json.loads(machine.ctl("check", "--json").out)["notes"]
     where = "{file}:{line}: {key}".format_map(note)
     assert [f"{note['severity']}: {where}: {note['message']}"] == notes
+
+
+def test_names_that_cannot_be_looked_up_are_notes_and_no_mistakes(machine: Machine) -> None:
+    label = '[labels.m]\ntype = "m_packet_t"\nrole = "client"\nuser = ["root", "no-such-user"]\ntcp = ["no-such-service"]\n'
+    machine.write("labels.d/60-names.toml", label)
+    checked = machine.ctl("check")
+    assert checked.code == 0
+    place = f"{machine.root}/etc/labels.d/60-names.toml"
+    user, service = (line for line in checked.out.splitlines() if line.startswith("note: "))
+    assert user.startswith(f'note: {place}:4: labels.m.user: waits for the user "no-such-user": ')
+    assert service.startswith(f'note: {place}:5: labels.m.tcp: waits for the tcp service "no-such-service": ')
+    notes = json.loads(machine.ctl("check", "--json").out)["notes"]
+    assert [(note["line"], note["key"]) for note in notes] == [(4, "labels.m.user"), (5, "labels.m.tcp")]
+    rules = [each for each in json.loads(machine.ctl("show", "--json").out)["rules"] if each["label"] == "m"]
+    assert [each["waits_for_names"] for each in rules] == [
+        ['tcp service "no-such-service"'], ['user "no-such-user"', 'tcp service "no-such-service"'],
+    ]  # fmt: skip
+    assert (rules[0]["user"], rules[0]["user_name"]) == (0, "root")
 
 
 def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:

@@ -64,6 +64,8 @@ def test_packet_that_a_contradiction_shows_is_contradicted(seed: int) -> None:
             kept.append(rule)
         except ConfigError as error:
             for problem in error.problems:
+                if "can be looked up" in problem.message:  # no packet matches yet
+                    continue
                 words = problem.message.split("`")[1]
                 packet, _ = parse_packet(words.split())
                 with pytest.raises(Contradiction):

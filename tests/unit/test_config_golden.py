@@ -81,11 +81,13 @@ def _words(rule: Rule) -> str:
     service = "" if rule.protocol is None else protocol_name(rule.protocol)
     if rule.ports:
         service += f" {rule.ports[0]}-{rule.ports[1]}"
+    if rule.service:
+        service += f" {rule.service}"
     selectors = {
         "remote": rule.remote,
         "local": rule.local,
         "interface": rule.interface,
-        "user": rule.user,
+        "user": rule.user if rule.user_name is None else repr(rule.user_name),
         "cgroup": rule.cgroup,
     }
     words = [f"{rule.label} {rule.role}:", service, *(f"{k} {v}" for k, v in selectors.items() if v is not None)]

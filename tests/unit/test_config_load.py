@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
-import pwd
-import socket
 from pathlib import Path
 
 import pytest
 
 from secmarkd.config.folders import DEFAULT_FOLDERS, ConfigFolder, folders_of
-from secmarkd.config.items import port_item, user_item
 from secmarkd.config.load import load
 from secmarkd.errors import ConfigError
 from secmarkd.model.labels import Layer
-from tests.support.capability import require
 
 
 def write(folder: Path, text: str, name: str = "10-a.toml") -> None:
@@ -84,25 +79,19 @@ def test_a_limit_is_checked_before_the_rules_are_made(tmp_path: Path) -> None:
     assert "16000000000 rules, and at most 1000000" in problem
 
 
-def test_names_of_services_are_looked_up_by_protocol() -> None:
-    name, number = known_service()
-    assert port_item("tcp")(name) == (number, number)
-    with pytest.raises(ValueError, match=f"is no tcp service in /etc/services; did you mean '{name}'"):
-        port_item("tcp")(f"{name}x")
-    with pytest.raises(ValueError, match="is no dccp service in /etc/services; write the port's number"):
-        port_item("dccp")(name)
-
-
-def known_service() -> tuple[str, int]:
-    require(os.path.exists("/etc/services"), "needs /etc/services: apt-get install netbase")
-    return "submission", socket.getservbyname("submission", "tcp")
-
-
-def test_names_of_users_are_looked_up() -> None:
-    user = pwd.getpwuid(os.getuid())
-    assert user_item(user.pw_name) == user.pw_uid
-    with pytest.raises(ValueError, match=f"this machine has no user .*did you mean '{user.pw_name}'"):
-        user_item(f"{user.pw_name}x")
+def test_whether_a_name_is_known_makes_no_configuration_wrong(tmp_path: Path) -> None:
+    write(
+        tmp_path, '[labels.a]\nrole = "client"\ntype = "a_t"\nuser = ["no-such", "DOM\\\\a b"]\ntcp = ["no-such"]\n'
+    )
+    configuration = load(folders_of([str(tmp_path)]))
+    assert {str(name) for name in configuration.label_map.names} == {
+        'tcp service "no-such"', 'user "no-such"', 'user "DOM\\a b"',
+    }  # fmt: skip
+    places = {(str(mention.value), mention.origin.line, mention.origin.key) for mention in configuration.mentions}
+    assert places == {
+        ('user "no-such"', 4, "labels.a.user"), ('user "DOM\\a b"', 4, "labels.a.user"),
+        ('tcp service "no-such"', 5, "labels.a.tcp"),
+    }  # fmt: skip
 
 
 def test_a_flawed_label_does_not_hide_the_flaws_of_its_neighbours(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from secmarkd.errors import ConfigError
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.context import Context
 from secmarkd.model.evaluate import Contradiction, evaluate
-from secmarkd.model.labels import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
+from secmarkd.model.labels import Defaults, Environment, LabelMap, Layer, Mode, Origin, Ownership, Role, Rule
+from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP
-from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.compile import NamesContradict, compile_table, compile_without_contradicting_names
 from tests.support.interpreter import Interpreter
 from tests.support.label_maps import existing
 
@@ -147,3 +148,58 @@ def test_what_is_refused_does_not_depend_on_the_cgroups_that_are_there() -> None
 
 def test_a_rule_for_a_cgroup_that_is_not_there_selects_nothing() -> None:
     assert winner(rule("a", **CGROUP), rule("b", **PROTOCOL), environment=Environment()) == "b"
+
+
+# --- names that have a number, or none yet ---
+
+ALICE: Selectors = {"user_name": "alice"}
+WEB: Selectors = {"protocol": TCP, "service": "web"}
+KNOWN = replace(ENVIRONMENT, names={Name(NameKind.USER, "alice"): 1000, Name(NameKind.SERVICE, "web", TCP): 443})
+
+
+@pytest.mark.parametrize("named", [ALICE, WEB, {**ALICE, **WEB}])
+def test_a_rule_for_a_name_without_a_number_selects_nothing_and_takes_effect_with_it(named: Selectors) -> None:
+    rules = (rule("named", **named), rule("other", **PROTOCOL))
+    assert winner(*rules) == "other"
+    assert winner(*rules, environment=KNOWN) == "named"
+
+
+def test_a_user_that_gets_another_uid_is_followed() -> None:
+    rules = (rule("named", **ALICE), rule("other", **PROTOCOL))
+    elsewhere = replace(ENVIRONMENT, names={Name(NameKind.USER, "alice"): 1001})
+    assert winner(*rules, environment=elsewhere) == "other"
+    assert winner(*rules, packet=replace(PACKET, user=1001), environment=elsewhere) == "named"
+
+
+@pytest.mark.parametrize("named", [ALICE, WEB, {**ALICE, **WEB}])
+def test_what_is_refused_as_written_does_not_depend_on_what_can_be_looked_up(named: Selectors) -> None:
+    rules = (rule("a", 1, **named), rule("b", 2, **named))
+    assert "once" in refused(*rules)
+    assert "both match" in refused(*rules, environment=KNOWN)
+
+
+def test_the_number_of_elements_does_not_depend_on_what_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secmarkd.ruleset.compile.ELEMENT_LIMIT", 10)
+    assert "needs 11 map elements" in refused(*(rule("a", number, user_name=f"u{number}") for number in range(11)))
+
+
+@pytest.mark.parametrize(
+    ("named", "plain"), [(ALICE, USER), (WEB, PORTS), ({**ALICE, **PORTS}, {**USER, **WEB})], ids=str
+)
+def test_a_contradiction_by_the_numbers_of_names_is_refused_and_costs_these_names_alone_at_a_start(
+    named: Selectors, plain: Selectors
+) -> None:
+    rules = (rule("a", 1, **named), rule("b", 2, **plain), rule("c", 3, user=7))
+    label_map = LabelMap(rules=rules, defaults=DEFAULTS)
+    with pytest.raises(NamesContradict):
+        compile_table(label_map, Mode.LABEL, KNOWN)
+    table, environment, problems = compile_without_contradicting_names(label_map, Mode.LABEL, KNOWN, Ownership.SHARED)
+    assert [problem.line for problem in problems] == [1]
+    assert len(environment.names) < len(KNOWN.names)
+    assert str(Interpreter(table).run(replace(PACKET, user=7, destination_port=1))).split(":")[2] == "c_packet_t"
+
+
+def test_a_contradiction_as_written_is_refused_at_a_start_too() -> None:
+    label_map = LabelMap(rules=(rule("a", 1, **PORTS), rule("b", 2, **PORTS), rule("c", **ALICE)), defaults=DEFAULTS)
+    with pytest.raises(ConfigError):
+        compile_without_contradicting_names(label_map, Mode.LABEL, KNOWN, Ownership.SHARED)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from secmarkd.cli.notes import notes_json
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import rule_json, selectors
-from secmarkd.cli.said import EXAMPLE
+from secmarkd.cli.said import EXAMPLE, sort_out
 from secmarkd.cli.tools import Tools
-from secmarkd.cli.words import parse_packet
+from secmarkd.cli.words import UNKNOWN_USER, parse_packet
 from secmarkd.model.context import parse_context
 from secmarkd.model.evaluate import Decision, evaluate
 from secmarkd.model.labels import LabelMap, Mode, Role
+from secmarkd.model.names import Name, NameKind
 from secmarkd.model.note import Note
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import protocol_name
@@ -58,8 +59,14 @@ class Answer:
 
 def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Parse, evaluate, print."""
-    packet, assumed = parse_packet(arguments.words)
-    answer = _answer(packet, assumed, *load(arguments.config_dir))
+    packet, assumed = parse_packet(arguments.words, unknown_user=True)
+    loaded, label_map = load(arguments.config_dir)
+    unknown: frozenset[Name] = frozenset()
+    if packet.user == UNKNOWN_USER:
+        unknown = frozenset((Name(NameKind.USER, sort_out(arguments.words).values["user"]),))
+        if not unknown & loaded.names:  # a label may wait for the user, but none does
+            parse_packet(arguments.words)
+    answer = _answer(packet, assumed, unknown, loaded, label_map)
     out = Output.on(tools.out)
     if arguments.json:
         out.json(_json(answer))
@@ -68,13 +75,17 @@ def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
     return Exit.OK
 
 
-def _answer(packet: Packet, assumed: tuple[str, ...], loaded: Loaded, label_map: LabelMap) -> Answer:
+def _answer(
+    packet: Packet, assumed: tuple[str, ...], unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap
+) -> Answer:
+    """`unknown` has the name of the packet's user where that cannot be looked up."""
     decision = evaluate(label_map, packet, loaded.environment)
     marked = decision
     if _inherits(packet, decision, loaded, label_map):
         marked = Decision(None, None, _ANNOUNCED, decision.role)
     process = _process_assumed(packet, decision, label_map)
-    return Answer(packet, (*assumed, *process), marked, tuple(_notes(packet, marked, loaded, label_map)))
+    notes = (*_waiting(packet, unknown, loaded, label_map), *_notes(packet, marked, loaded, label_map))
+    return Answer(packet, (*assumed, *process), marked, notes)
 
 
 def _inherits(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> bool:
@@ -89,19 +100,33 @@ def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) ->
     of_role = [rule for rule in label_map.rules if rule.role is decision.role]
     if packet.user is None and packet.saved is not None and decision.role is not Role.FORWARD:
         yield "no process that the hook sees"
-    elif packet.user is None and any(rule.user is not None for rule in of_role):
+    elif packet.user is None and any(rule.user is not None or rule.user_name is not None for rule in of_role):
         yield "a user that no label names"
     if packet.cgroup is None and packet.saved is None and any(rule.cgroup is not None for rule in of_role):
         yield "a cgroup that no label names"
 
 
+def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
+    """What the label would be if what is missing were there."""
+    missing = loaded.cgroups.difference(loaded.environment.cgroups)
+    for name in unknown:
+        why = loaded.missing.get(name, "it cannot be looked up now")
+        yield Note(f"the {name} is taken for one that no label names: {why}")
+    if not missing and not unknown:
+        return
+    names = {**loaded.environment.names, **dict.fromkeys(unknown, UNKNOWN_USER)}
+    everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0), names=names)
+    rule = evaluate(label_map, packet, everywhere).rule
+    if rule is None:
+        return
+    where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
+    if rule.cgroup in missing:
+        yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
+    elif unknown.intersection(rule.names):
+        yield Note(f"once the {rule.names[0]} can be looked up, it is {rule.context} by {where}")
+
+
 def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
-    if missing := loaded.cgroups.difference(loaded.environment.cgroups):
-        everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0))
-        rule = evaluate(label_map, packet, everywhere).rule
-        if rule and rule.cgroup in missing:
-            where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
-            yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
     if loaded.settings.mode is Mode.REHEARSE and (packet.saved or packet.expected):
         counted = evaluate(label_map, replace(packet, saved=None), loaded.environment)
         if counted.context != decision.context:
@@ -140,7 +165,8 @@ def _describe(packet: Packet) -> str:
     interfaces = " via ".join(name for name in (packet.input_interface, packet.output_interface) if name)
     parts += [f"on {interfaces}"] if interfaces else []
     words = [direction[packet.direction], *(["opens its connection"] if packet.opens else [])]
-    words += [f"user {packet.user}"] if packet.user is not None else []
+    user = "unknown" if packet.user == UNKNOWN_USER else packet.user
+    words += [f"user {user}"] if user is not None else []
     words += [f"cgroup {packet.cgroup}"] if packet.cgroup else []
     words += ["expected"] if packet.expected else []
     words += [f"saved {packet.saved}"] if packet.saved else []

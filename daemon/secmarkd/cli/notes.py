@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from secmarkd.cli.output import Colour, Output
-from secmarkd.model.note import Note, Severity
+from secmarkd.cli.rules import place
+from secmarkd.config.sources import Mention, Thing
+from secmarkd.model.names import Name
+from secmarkd.model.note import Note, Severity, note_at
+from secmarkd.service.loading import Loaded
 
 
 def print_notes(notes: Iterable[Note], out: Output) -> None:
@@ -21,3 +25,34 @@ def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
         {"severity": note.severity, "file": note.file, "line": note.line, "key": note.key, "message": note.message}
         for note in notes
     ]
+
+
+def notes_of(loaded: Loaded) -> list[Note]:
+    """All that is worth knowing about a configuration without a mistake: warnings first, then by place."""
+    notes = (*_replaced(loaded), *_waiting(loaded), *loaded.notes)
+    return sorted(notes, key=lambda note: (note.severity is Severity.NOTE, note.file, note.line))
+
+
+def _replaced(loaded: Loaded) -> Iterator[Note]:
+    """Labels that stand for others of the same name in lower folders."""
+    for label in loaded.label_sources:
+        if label.replaces:
+            yield note_at(label.origin, f"replaces {', '.join(map(place, label.replaces))}")
+
+
+def _waiting(loaded: Loaded) -> Iterator[Note]:
+    """Where labels name what does not exist now, and so select nothing by it."""
+    for mention in loaded.mentions:
+        why = _reason(mention, loaded)
+        if why:
+            yield note_at(mention.origin, why)
+
+
+def _reason(mention: Mention, loaded: Loaded) -> str:
+    match mention.value:
+        case Name() as name if name in loaded.missing:
+            return f"waits for the {name}: {loaded.missing[name]}"
+        case str(cgroup) if mention.thing is Thing.CGROUP and cgroup not in loaded.environment.cgroups:
+            return f"waits for the cgroup {cgroup}, which does not exist now"
+        case _:
+            return ""

@@ -24,7 +24,10 @@ def selectors(rule: Rule) -> str:
     if rule.ports:
         low, high = rule.ports
         words.append(str(low) if low == high else f"{low}-{high}")
-    named = (("remote", rule.remote), ("local", rule.local), ("on", rule.interface), ("user", rule.user))
+    elif rule.service:
+        words.append(rule.service)
+    user = rule.user if rule.user is not None else rule.user_name
+    named = (("remote", rule.remote), ("local", rule.local), ("on", rule.interface), ("user", user))
     words += [f"{word} {value}" for word, value in (*named, ("cgroup", rule.cgroup)) if value is not None]
     return " ".join(words) or "everything"
 
@@ -35,7 +38,7 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "protocol": protocol_name(rule.protocol) if rule.protocol is not None else None,
         "ports": list(rule.ports) if rule.ports else None,
         "remote": text_or_none(rule.remote), "local": text_or_none(rule.local), "interface": rule.interface,
-        "user": rule.user, "cgroup": rule.cgroup,
+        "user": rule.user, "cgroup": rule.cgroup, "user_name": rule.user_name, "service": rule.service,
     }  # fmt: skip
     return {
         "label": rule.label, "role": rule.role, "context": str(rule.context), "layer": rule.layer.name.lower(),

@@ -40,6 +40,8 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
             out.line(f"hint: {last.hint}")
         for problem in last.reload.problems if last.reload else ():
             out.line(f"  {problem}")
+        for each in last.waiting:
+            out.line(f"note: {each}")
     else:
         out.line("not running", Colour.BAD)
         if pid and who(pid, last) is Holder.SECMARKCTL:

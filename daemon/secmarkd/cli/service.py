@@ -18,6 +18,7 @@ from secmarkd.service.exits import Exit
 from secmarkd.service.journal import open_journal
 from secmarkd.service.loading import ChildLoader
 from secmarkd.service.lock import AlreadyRunning, Lock
+from secmarkd.service.lookups import ChildLookups
 from secmarkd.service.loop import Loop
 from secmarkd.service.memory import give_back
 from secmarkd.service.notify import Manager, runtime_folder, watchdog_interval
@@ -64,6 +65,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     events = tools.open_events()
     selinux_events = tools.open_selinux_events()
     cgroup_events = tools.open_cgroup_events()
+    name_events, lookups = tools.open_name_events(), ChildLookups()
     try:
         world = World(
             nft=nft,
@@ -79,6 +81,8 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             ports_in_use=ports_in_use,
             publish=StatusFile(folder).publish,
             give_back=give_back,
+            lookups=lookups,
+            name_events=name_events,
         )
         watchdog = watchdog_interval(os.environ, os.getpid())
         folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
@@ -92,6 +96,9 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
         if cgroup_events:
             loop.watch(cgroup_events.fileno(), service.cgroups_changed)
+        if name_events:
+            loop.watch(name_events.fileno(), service.names_changed)
+        loop.watch(lookups.fileno(), service.names_answered)
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
@@ -102,6 +109,9 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             selinux_events.close()
         if cgroup_events:
             cgroup_events.close()
+        if name_events:
+            name_events.close()
+        lookups.close()
         lock.release()
 
 

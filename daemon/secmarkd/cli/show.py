@@ -11,7 +11,6 @@ from secmarkd.cli.rules import origin_json, place, rule_json, selectors, text_or
 from secmarkd.cli.tools import Tools
 from secmarkd.config.sources import LabelSource, SettingSource
 from secmarkd.events import duration
-from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Defaults, Environment, LabelMap, Rule
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.transaction import Replace
@@ -73,7 +72,7 @@ def _show_label(label: LabelSource, rules: Iterable[Rule], environment: Environm
         out.line(f"  replaces {place(each)}", Colour.FAINT)
     roles_of: dict[tuple[str, str], Roles] = {}
     for rule in rules:
-        waits = "" if exists(rule, environment) else " (waits: no such cgroup now)"
+        waits = _waits(rule, environment)
         entry = selectors(rule) + waits, place(rule.origin)
         own = str(rule.role), str(rule.context)
         roles_of[entry] = tuple(sorted({*roles_of.get(entry, ()), own}))
@@ -85,6 +84,22 @@ def _show_label(label: LabelSource, rules: Iterable[Rule], environment: Environm
             out.line(f"  {role:<8} {context}")
         for what, where in entries:
             _entry(f"    {what}", where, out)
+
+
+def _waits(rule: Rule, environment: Environment) -> str:
+    missing = ["no such cgroup now"] if _no_cgroup(rule, environment) else []
+    missing += [f"the {name} cannot be looked up now" for name in rule.names if name not in environment.names]
+    return f" (waits: {', '.join(missing)})" if missing else ""
+
+
+def _waits_json(rule: Rule, environment: Environment) -> dict[str, Any]:
+    cgroup = {"waits_for_cgroup": True} if _no_cgroup(rule, environment) else {}
+    names = [str(name) for name in rule.names if name not in environment.names]
+    return cgroup | ({"waits_for_names": names} if names else {})
+
+
+def _no_cgroup(rule: Rule, environment: Environment) -> bool:
+    return rule.cgroup is not None and rule.cgroup not in environment.cgroups
 
 
 def _entry(what: str, where: str, out: Output) -> None:
@@ -104,7 +119,7 @@ def _json(loaded: Loaded, label_map: LabelMap) -> dict[str, Any]:
         "origins": {each.key: origin_json(each.origin) if each.origin else None for each in loaded.setting_sources},
         "labels": [_label_json(label) for label in loaded.label_sources],
         "rules": [
-            rule_json(rule) | ({} if exists(rule, loaded.environment) else {"waits_for_cgroup": True})
+            rule_json(rule) | _waits_json(rule, loaded.environment)
             for rule in label_map.rules
         ],
     }  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from secmarkd import __version__
-from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, Nft, Selinux, SelinuxEvents, Writers
+from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, NameEvents, Nft, Selinux, SelinuxEvents, Writers
 
 
 class RealClock:
@@ -71,6 +71,16 @@ def open_cgroup_events() -> CgroupEvents | None:
         return None
 
 
+def open_name_events() -> NameEvents | None:
+    """The files that names are looked up in; None where the kernel gives no more inotify instances."""
+    from secmarkd.kernel.name_events import NameEvents
+
+    try:
+        return NameEvents()
+    except OSError:
+        return None
+
+
 def _opened(stream: TextIO | None) -> TextIO:
     """The stream; where this program was started without one, one that keeps nothing."""
     return stream if stream is not None else open(os.devnull, "w")
@@ -91,6 +101,7 @@ class Tools:
     open_writers: Callable[[], Writers] = open_writers
     open_selinux_events: Callable[[], SelinuxEvents | None] = open_selinux_events
     open_cgroup_events: Callable[[], CgroupEvents | None] = open_cgroup_events
+    open_name_events: Callable[[], NameEvents | None] = open_name_events
 
 
 def version(program: str) -> str:

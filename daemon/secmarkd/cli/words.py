@@ -16,13 +16,20 @@ from typing import Any, TypeVar
 
 from secmarkd.cli.said import Said, Unclear, keep, sort_out
 from secmarkd.config.items import cgroup_item, interface_item, prefix_item, protocol_item, user_item
+from secmarkd.kernel.names import look_up
 from secmarkd.model.address import Address, parse_address, parse_prefix
 from secmarkd.model.context import Context, parse_context
+from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMP, ICMPV6, TCP, WITH_PORTS
 
 ASSUMED_PORT = 50000
 """For the end of a connection whose port does not matter: among the ephemeral ones."""
+
+UNKNOWN_USER = 2**32 - 1
+"""For a user whose name cannot be looked up: the uid that no process has."""
+PATIENCE = 5.0
+"""Seconds for the lookup of a user."""
 
 _Meaning = TypeVar("_Meaning")
 
@@ -31,8 +38,11 @@ _DIGITS = 10
 """More than any number here needs; int() refuses thousands of them in its own way."""
 
 
-def parse_packet(words: Sequence[str]) -> tuple[Packet, tuple[str, ...]]:
-    """The packet, and what was assumed because the words do not say it. Raises Unclear."""
+def parse_packet(words: Sequence[str], *, unknown_user: bool = False) -> tuple[Packet, tuple[str, ...]]:
+    """The packet, and what was assumed because the words do not say it. Raises Unclear.
+
+    `unknown_user`: a user whose name cannot be looked up is UNKNOWN_USER, and no reason to raise.
+    """
     said = sort_out(words)
     if said.hook is None:
         raise Unclear("the packet's way is missing: in, out or forward")
@@ -43,7 +53,7 @@ def parse_packet(words: Sequence[str]) -> tuple[Packet, tuple[str, ...]]:
     direction = _direction(said)
     source_port, destination_port = _ports(said, protocol, direction, assumed)
     entering, leaving = _interfaces(said, source, destination, assumed)
-    user, cgroup, saved = _process(said)
+    user, cgroup, saved = _process(said, unknown_user)
     packet = Packet(
         hook=said.hook, direction=direction, protocol=protocol, source=source, destination=destination,
         source_port=source_port, destination_port=destination_port, input_interface=entering, output_interface=leaving,
@@ -165,7 +175,7 @@ def _interface(said: Said, word: str) -> str:
     return _item(interface_item, name) if name else ""
 
 
-def _process(said: Said) -> tuple[int | None, str | None, Context | None]:
+def _process(said: Said, unknown_user: bool) -> tuple[int | None, str | None, Context | None]:
     """The local process's user and cgroup, and the label saved on the connection."""
     user, cgroup, saved = (said.values.get(word, "") for word in ("user", "cgroup", "saved"))
     if said.hook is Hook.FORWARD and (user or cgroup):
@@ -178,12 +188,23 @@ def _process(said: Said) -> tuple[int | None, str | None, Context | None]:
         )
     if saved and cgroup and not user:
         raise Unclear("beside `saved` and `cgroup` the `user` is missing: a hook sees both of a process or neither")
-    number = _number(user)
     return (
-        _item(user_item, user if number is None else number) if user else None,
+        _user(user, unknown_user) if user else None,
         _item(cgroup_item, cgroup) if cgroup else None,
         _item(parse_context, saved) if saved else None,
     )
+
+
+def _user(text: str, may_be_unknown: bool) -> int:
+    number = _number(text)
+    user = _item(user_item, text if number is None else number)
+    if isinstance(user, int):
+        return user
+    name = Name(NameKind.USER, user)
+    found = look_up([name], PATIENCE)
+    if name in found.missing and not may_be_unknown:
+        raise Unclear(f'there is no user "{user}" now: {found.missing[name]}')
+    return found.numbers.get(name, UNKNOWN_USER)
 
 
 def _item(read: Callable[[Any], _Meaning], value: str | int) -> _Meaning:

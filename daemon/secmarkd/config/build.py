@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from secmarkd.config.reading import Document, dotted
 from secmarkd.config.schema import Label, Selectors, SettingsFile, Table
 from secmarkd.config.selection import Selection, origin_at
-from secmarkd.config.sources import LabelSource, SettingSource
+from secmarkd.config.sources import LabelSource, Mention, SettingSource
 from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
 from secmarkd.model.context import Context, parse_context
@@ -31,6 +31,8 @@ class Configuration:
     """By name."""
     setting_sources: tuple[SettingSource, ...]
     """All settings, as the shipped file has them in order."""
+    mentions: tuple[Mention, ...] = ()
+    """What of this machine the labels name."""
     notes: tuple[Note, ...] = ()
     """What the files and directories give reason to say."""
 
@@ -106,6 +108,7 @@ class RuleBuilder:
         self._completion = completion
         self._limit = limit
         self.rules: list[Rule] = []
+        self.mentions: list[Mention] = []
         self.problems: list[Problem] = []
 
     def add(self, name: str, label: Label, document: Document, replaced: Sequence[Document]) -> LabelSource | None:
@@ -156,3 +159,4 @@ class RuleBuilder:
             self.problems.append(document.problem(path, f"{wrong}; {advice}"))
             return
         self.rules += selection.rules(name, contexts)
+        self.mentions += selection.mentions(name)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import json
-import pwd
 import re
-import socket
 from collections.abc import Callable, Iterable
 
 from secmarkd.model.address import Prefix, parse_prefix
@@ -31,6 +29,9 @@ _RANGE = re.compile(r"([0-9]+) *- *([0-9]+)")
 _INTERFACE = re.compile(
     r"[!#-&(-)+-.0-9;-\[\]-~]*\*?"
 )  # what is printable in ASCII, without " ' * / : \ and the blank
+_SERVICE = re.compile(r"(?=.*[A-Za-z])[!-+.-9;-~-]+")
+"""What is printable in ASCII, without the blank, the comma and the colon; with a letter."""
+_USER = re.compile(r"(?! )[^\x00-\x1f:,/\x7f]+(?<! )")
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]*)?)\s*([A-Za-zµμ]*)\s*")
 _UNITS: dict[str, float] = {
     unit: seconds
@@ -75,10 +76,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def port_item(protocol: str) -> Callable[[object], tuple[int, int]]:
-    """The reader of ports of one protocol: a number, a range or a service's name -> first and last port."""
+def port_item(protocol: str) -> Callable[[object], tuple[int, int] | str]:
+    """The reader of ports of one protocol: a number or a range -> first and last port; a service's name -> itself.
 
-    def ports(value: object) -> tuple[int, int]:
+    A name is looked up elsewhere: whether it is known does not make a configuration right or wrong.
+    """
+
+    def ports(value: object) -> tuple[int, int] | str:
         if type(value) is int:  # bool is a subclass
             return (value, value) if 0 < value <= MAX_PORT else _no_port(value)
         if not isinstance(value, str):
@@ -105,28 +109,14 @@ def _port_range(first: int, last: int) -> tuple[int, int]:
     return first, last
 
 
-def _service(name: str, protocol: str) -> tuple[int, int]:
+def _service(name: str, protocol: str) -> str:
     if re.fullmatch("[0-9]+", name):
         raise ValueError(f"{shown(name)} is a number in quotes; write {int(name)}")
     if re.fullmatch(r"[0-9]*\s*[-:\u2013.,]+\s*[0-9]*", name):
         raise ValueError(f'{shown(name)} is no range; ranges are written as in "8000-8010"')
-    try:
-        port = socket.getservbyname(name, protocol)
-    except (OSError, UnicodeError, ValueError):
-        near = suggestion(name, _service_names(protocol)) or "; write the port's number"
-        raise ValueError(f"{shown(name)} is no {protocol} service in /etc/services{near}") from None
-    return port, port
-
-
-def _service_names(protocol: str) -> list[str]:
-    """The names that /etc/services has for the protocol; only for suggestions, so that its absence does not matter."""
-    try:
-        with open("/etc/services", encoding="utf-8", errors="replace") as file:
-            lines = [line.split("#")[0].split() for line in file]
-    except OSError:
-        return []
-    of_protocol = [words for words in lines if len(words) > 1 and words[1].endswith(f"/{protocol}")]
-    return [name for words in of_protocol for name in (words[0], *words[2:])]
+    if not _SERVICE.fullmatch(name):
+        raise ValueError(f"{shown(name)} cannot be the name of a {protocol} service; write the port's number")
+    return name
 
 
 def protocol_item(value: object) -> int:
@@ -184,22 +174,23 @@ def interface_item(value: object) -> str:
     return value
 
 
-def user_item(value: object) -> int:
-    """A user's name or uid -> the uid."""
+def user_item(value: object) -> int | str:
+    """A uid, or a user's name -> itself: it is looked up elsewhere, as a service's."""
     if type(value) is int:
         if not 0 <= value <= MAX_USER:
             raise ValueError(f"{value} is no uid; uids are 0 to {MAX_USER}")
         return value
     if not isinstance(value, str):
         raise ValueError(f'{shown(value)} is no user; write a name ("alice") or a uid (1000)')
-    try:
-        return pwd.getpwnam(value).pw_uid
-    except (KeyError, ValueError):
-        pass
     if re.fullmatch("[0-9]+", value):
         raise ValueError(f"{shown(value)} is a number in quotes; write {int(value)}")
-    near = suggestion(value, (user.pw_name for user in pwd.getpwall()))
-    raise ValueError(f"this machine has no user {shown(value)}{near or '; create the user first, or write a uid'}")
+    if not _USER.fullmatch(value):
+        listed = [each.strip() for each in value.split(",")]
+        if len(listed) > 1 and all(map(_USER.fullmatch, listed)):
+            raise ValueError(f"{shown(value)} is several names in one; write {', '.join(map(shown, listed))}")
+        rule = 'a name has no ":", ",", "/" and no blank at either end'
+        raise ValueError(f'{shown(value)} is no user: {rule}; write a name ("alice") or a uid (1000)')
+    return value
 
 
 def cgroup_item(value: object) -> str:

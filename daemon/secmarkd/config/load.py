@@ -40,7 +40,7 @@ def load(folders: Sequence[ConfigFolder] = DEFAULT_FOLDERS, *, limit: int = MAX_
     """What the folders, from the lowest to the highest, say; `limit` is on the label map's atomic rules.
 
     Raises ConfigError with every problem of every file: a mistake anywhere rejects the whole, never a part. Files are
-    read, and names of users and services looked up; nothing else of the machine is touched.
+    read; nothing else of the machine is touched, and no name looked up.
     """
     with _no_collection():
         return _load(folders, limit)
@@ -81,6 +81,7 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
         files=tuple(document.path for document in (*settings_read, *documents)),
         labels=tuple(sorted(labels, key=lambda label: label.name)),
         setting_sources=setting_sources(settings_file, settings_document),
+        mentions=tuple(builder.mentions),
     )
 
 

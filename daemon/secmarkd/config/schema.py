@@ -49,7 +49,7 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-Ports = tuple[int, int]
+Ports = tuple[int, int] | str
 _PREFIX = _read(items.prefix_item, type="string", pattern="^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")
 _PROTOCOL = _read(
     items.protocol_item,
@@ -104,7 +104,7 @@ class Selectors(Table):
         "Interfaces of this host that the packets enter or leave by; * at the end stands for any end of a name.",
         ["eth0", "wg*"],
     )
-    user: list[Annotated[int, *_USER]] = _selector(
+    user: list[Annotated[int | str, *_USER]] = _selector(
         "Users, by name or uid, whose processes open the connection. Only for the client's role.", ["alice", 1000]
     )
     cgroup: list[Annotated[str, *_CGROUP]] = _selector(

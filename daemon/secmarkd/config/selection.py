@@ -9,9 +9,11 @@ from typing import Any
 
 from secmarkd.config.reading import Document, dotted
 from secmarkd.config.schema import PORT_KEYS, SELECTORS, Selectors
+from secmarkd.config.sources import Mention, Thing
 from secmarkd.config.toml_positions import Path
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Layer, Origin, Role, Rule
+from secmarkd.model.names import Name, NameKind
 from secmarkd.model.protocols import WITH_PORTS
 
 _BESIDE_SERVICES = ("cgroup", "user", "remote", "local", "interface")
@@ -38,7 +40,7 @@ class Selection:
 
     def __init__(self, document: Document, path: Path, selectors: Selectors) -> None:
         self._layer: Layer = document.layer
-        lists = _lists(document, path, selectors)
+        lists = self._lists = _lists(document, path, selectors)
         services: dict[Any, Origin] = {}
         for key in PORT_KEYS:
             for ports, origin in lists.get(key, _NOTHING).items():
@@ -79,13 +81,30 @@ class Selection:
                     origin=combination[widest][1],
                     layer=layer,
                     protocol=protocol,
-                    ports=ports,
+                    ports=None if isinstance(ports, str) else ports,
                     remote=remote,
                     local=local,
                     interface=interface,
-                    user=user,
+                    user=None if isinstance(user, str) else user,
                     cgroup=cgroup,
+                    user_name=user if isinstance(user, str) else None,
+                    service=ports if isinstance(ports, str) else None,
                 )
+
+    def mentions(self, label: str) -> Iterator[Mention]:
+        """What of this machine the table names, each value once, in order of the keys."""
+        for key in (key for key in SELECTORS if key in self._lists):
+            for value, origin in self._lists[key].items():
+                match key:
+                    case "cgroup" | "interface" | "local":
+                        yield Mention(label, Thing(key), value, origin)
+                    case "user" if isinstance(value, str):
+                        yield Mention(label, Thing.NAME, Name(NameKind.USER, value), origin)
+                    case _ if key in PORT_KEYS and isinstance(value, str):
+                        name = Name(NameKind.SERVICE, value, WITH_PORTS[key])
+                        yield Mention(label, Thing.NAME, name, origin)
+                    case _:
+                        pass
 
 
 def _lists(document: Document, path: Path, selectors: Selectors) -> dict[str, dict[Any, Origin]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from secmarkd.model.address import Prefix
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Layer, Origin, Role
+from secmarkd.model.names import Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,26 @@ class LabelSource:
     """How many atomic rules of the label map are its own."""
     replaces: tuple[Origin, ...] = ()
     """Labels of the same name in lower folders, which this one stands for; the highest first."""
+
+
+class Thing(StrEnum):
+    """What is mentioned."""
+
+    CGROUP = "cgroup"
+    NAME = "name"
+    INTERFACE = "interface"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A thing of this machine that a label names: it may come and go, and what it is called may mean nothing here."""
+
+    label: str
+    thing: Thing
+    value: str | Name | Prefix
+    """A path, a name, a pattern of names or a network, as `thing` says."""
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)

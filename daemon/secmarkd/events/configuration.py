@@ -124,3 +124,49 @@ class CgroupAbsent(Event):
 
     def __str__(self) -> str:
         return f"cgroup {self.object} does not exist now: its labels wait for it"
+
+
+@dataclass(frozen=True, slots=True)
+class NameWaits(Event):
+    """The label map names a user or a service that cannot be looked up: rules that need it select nothing until it can."""
+
+    MESSAGE_ID: ClassVar[str] = "cc517bf1882e49889a09e2b09d13a2f8"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    object: str
+    """The name, such as `user "alice"`."""
+    origin: str
+    """Where the label map names it: the first few places."""
+    reason: str
+    """Why it has no number now, and the fix."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: waits for the {self.object}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class NameFound(Event):
+    """A name that rules waited for has a number now."""
+
+    MESSAGE_ID: ClassVar[str] = "b74f7de8e2b64d639f96eb2cb0914714"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    object: str
+    origin: str
+    found: int
+    """The uid or the port."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: the {self.object} is {self.found} now: its labels take effect"
+
+
+@dataclass(frozen=True, slots=True)
+class NamesNotLookedUp(Event):
+    """A lookup of names failed as a whole: those that had a number keep it, those that wait go on waiting."""
+
+    MESSAGE_ID: ClassVar[str] = "50a5bf75e2c5439f85b7bd53fedaa5e2"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    error: str
+    seconds: float
+    """Until the next try."""
+
+    def __str__(self) -> str:
+        return f"users and services could not be looked up ({self.error}); next try in {duration(self.seconds)}"

@@ -81,10 +81,33 @@ class Child:
         operation = operation or self._name
         end = time.monotonic() + deadline
         frame = to_frame(question)
+        self._start_for(operation)
+        return self._converse(frame, end, deadline, operation)
+
+    def begin(self, question: object, *, operation: str = "") -> int:
+        """Send a request whose answer nobody waits for, to a child that is started for it. The descriptor that can be read
+        when `finish` has something to say. WorkerFailed and Upgraded as of `request`."""
+        operation = operation or self._name
+        self.close()
+        self._start_for(operation)
+        assert self._socket is not None
+        try:
+            send(self._socket, to_frame(question), time.monotonic() + _GRACE)
+        except (Late, OSError):
+            self._raise_death(operation)
+        return self._socket.fileno()
+
+    def finish(self, deadline: float, *, operation: str = "") -> Any:
+        """The answer to what was begun, as of `request`."""
+        return self._converse(None, time.monotonic() + deadline, deadline, operation or self._name)
+
+    def _start_for(self, operation: str) -> None:
         try:
             self.start()
         except OSError as error:
             raise WorkerFailed(f"{self._name} cannot be started: {error.strerror}", operation=operation) from error
+
+    def _converse(self, frame: bytes | None, end: float, deadline: float, operation: str) -> Any:
         try:
             reply = self._exchange(frame, end)
         except Late:
@@ -156,11 +179,12 @@ class Child:
             theirs.close()
             os.close(stderr_end)
 
-    def _exchange(self, frame: bytes, end: float) -> Answer | Raised | Failed:
+    def _exchange(self, frame: bytes | None, end: float) -> Answer | Raised | Failed:
         connection = self._socket
         assert connection is not None
         try:
-            send(connection, frame, end)
+            if frame is not None:
+                send(connection, frame, end)
             reply = receive(connection, end)
         finally:
             if not self._proven:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from secmarkd.errors import SecmarkdError
 from secmarkd.model.address import Address
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Environment, LabelMap, Role, Rule
+from secmarkd.model.labels import Environment, LabelMap, Role, Rule, in_numbers
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.precedence import rank
 from secmarkd.model.protocols import ICMP_PROTOCOLS, TCP, UDP
@@ -120,7 +120,8 @@ def _direction_doubtful(packet: Packet, other: View, environment: Environment) -
 
 
 def _decide(rules: Iterable[Rule], packet: Packet, view: View, environment: Environment) -> Decision | None:
-    of_role = [rule for rule in rules if rule.role is view.role and exists(rule, environment)]
+    present = (rule for rule in rules if rule.role is view.role and exists(rule, environment))
+    of_role = in_numbers(present, environment)
     matching = [rule for rule in of_role if matches(rule, packet, view)]
     by_process = [rule for rule in matching if _selects_process(rule)]
     if not by_process and _process_hidden(packet, view) and any(map(_selects_process, of_role)):
@@ -135,8 +136,10 @@ def _decide(rules: Iterable[Rule], packet: Packet, view: View, environment: Envi
 
 
 def exists(rule: Rule, environment: Environment) -> bool:
-    """A rule for a cgroup that does not exist selects nothing."""
-    return rule.cgroup is None or rule.cgroup in environment.cgroups
+    """A rule for a cgroup that does not exist, or for a name without a number, selects nothing."""
+    return (rule.cgroup is None or rule.cgroup in environment.cgroups) and all(
+        name in environment.names for name in rule.names
+    )
 
 
 def _selects_process(rule: Rule) -> bool:

@@ -6,12 +6,13 @@ that is what gives every packet exactly one narrowest rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from secmarkd.model.address import Prefix
 from secmarkd.model.context import Context
+from secmarkd.model.names import Name, NameKind
 
 
 class Role(StrEnum):
@@ -66,6 +67,22 @@ class Rule:
     user: int | None = None
     cgroup: str | None = None
     """Path below /sys/fs/cgroup without a leading slash; it includes the cgroups below it."""
+    user_name: str | None = None
+    """The user as written, where that was a name: `user` is then its uid in some environment, None while it has none."""
+    service: str | None = None
+    """The service as written, where that was a name: `ports` is then its port, as `user` for `user_name`."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names that the rule needs a number for."""
+        user = () if self.user_name is None else (Name(NameKind.USER, self.user_name),)
+        service = () if self.service is None else (Name(NameKind.SERVICE, self.service, self.protocol or 0),)
+        return user + service
+
+    @property
+    def waits(self) -> bool:
+        """Whether a name that it needs has no number."""
+        return (self.user_name is not None and self.user is None) or (self.service is not None and self.ports is None)
 
 
 class Mode(StrEnum):
@@ -130,6 +147,11 @@ class LabelMap:
         """Those that rules name, whether they exist or not."""
         return frozenset(rule.cgroup for rule in self.rules if rule.cgroup is not None)
 
+    @property
+    def names(self) -> frozenset[Name]:
+        """Those that rules need a number for, whether they have one or not."""
+        return frozenset(name for rule in self.rules for name in rule.names)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -140,3 +162,21 @@ class Environment:
     cgroups: Mapping[str, int] = field(default_factory=dict)
     """Those of the label map's cgroups that exist now, each with its inode number: nft cannot name one that does not exist,
     and a rule holds by that number the one that existed then."""
+    names: Mapping[Name, int] = field(default_factory=dict)
+    """Those of the label map's names that have a uid or a port now."""
+
+
+def in_numbers(rules: Iterable[Rule], environment: Environment) -> tuple[Rule, ...]:
+    """The rules with the numbers that their names have in the environment, and none where a name has none."""
+    return tuple(_numbered(rule, environment.names) if rule.names else rule for rule in rules)
+
+
+def _numbered(rule: Rule, numbers: Mapping[Name, int]) -> Rule:
+    user, ports = rule.user, rule.ports
+    for name in rule.names:
+        number = numbers.get(name)
+        if name.kind is NameKind.USER:
+            user = number
+        else:
+            ports = None if number is None else (number, number)
+    return replace(rule, user=user, ports=ports)

@@ -33,11 +33,11 @@ def kind(rule: Rule) -> Kind:
     """Which selectors the rule has, the most selective first; then those of their values that need a lookup each."""
     return (
         int(rule.cgroup is not None),
-        int(rule.user is not None),
+        int(rule.user is not None or rule.user_name is not None),
         int(rule.remote is not None),
         int(rule.local is not None),
         int(rule.interface is not None),
-        int(rule.ports is not None),
+        int(rule.ports is not None or rule.service is not None),
         int(rule.protocol is not None),
         cgroup_level(rule.cgroup),
         interface_rank(rule.interface),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.evaluate import exists
-from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule
+from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule, in_numbers
+from secmarkd.model.names import Name
 from secmarkd.ruleset.chains import chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.kinds import EXACT, RANGED, Group, Selector, groups
@@ -45,29 +47,31 @@ def compile_table(
 ) -> Table:
     """The table that labels (or in rehearsal counts) exactly as `model.evaluate` says.
 
-    Raises ConfigError, naming both places and a packet, where rules contradict each other, and where there are too many.
+    Raises ConfigError, naming both places and a packet, where rules contradict each other, and where there are too many;
+    NamesContradict where rules do so only by the numbers that this machine gives to names.
     """
+    label_map = replace(label_map, rules=in_numbers(label_map.rules, environment))
     kind = ObjectKind.SECMARK if mode is Mode.LABEL else ObjectKind.COUNTER
     namer = Namer(label_map, kind)
     largest = largest_expanded_range(label_map.rules)
     clashes: list[tuple[Clash, Group]] = []
     maps: list[Map] = []
     elements = 0
-    """Of all maps, those for cgroups that are not there now too."""
+    """Of all maps, those for cgroups that are not there now and for names without a number too."""
     lookups: dict[Role, RoleLookups] = {}
     for role in Role:
         guarded: list[GuardedLookup] = []
         for number, group in enumerate(groups(rule for rule in label_map.rules if rule.role is role)):
             compiled = _compile_group(group, role, number, largest, namer)
-            # What is refused does not depend on the cgroups that are there today.
+            # What is refused does not depend on the cgroups that exist today, nor on the names that have a number.
             clashes += [(clash, group) for clash in compiled.clashes]
             elements += sum(len(each.elements) for each in compiled.maps)
-            if group.cgroup is None or group.cgroup in environment.cgroups:
+            if exists(group.rules[0], environment):
                 guarded += compiled.lookups
                 maps += compiled.maps
         lookups[role] = RoleLookups(role, tuple(guarded))
     if clashes:
-        raise ConfigError(_problems(clashes, label_map, environment))
+        _refuse(clashes, label_map, environment)
     _refuse_too_many(elements)
     all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
     used = {str(rule.context) for rule in label_map.rules if exists(rule, environment)} | set(namer.default_contexts)
@@ -77,6 +81,40 @@ def compile_table(
         chains=tuple(sorted(all_chains, key=lambda each: each.name)),
         flags=OWNED if ownership is Ownership.EXCLUSIVE else (),
     )
+
+
+def compile_without_contradicting_names(
+    label_map: LabelMap, mode: Mode, environment: Environment, ownership: Ownership
+) -> tuple[Table, Environment, tuple[Problem, ...]]:
+    """As `compile_table`, but names by whose numbers alone rules contradict each other are left to wait.
+
+    Whether a machine starts with its labels must not depend on which number a directory gives to a name. The table, the
+    environment without these names, and the contradictions.
+    """
+    problems: list[Problem] = []
+    while True:
+        try:
+            return compile_table(label_map, mode, environment, ownership), environment, tuple(problems)
+        except NamesContradict as error:
+            problems += error.problems
+            kept = {name: number for name, number in environment.names.items() if name not in error.names}
+            environment = replace(environment, names=kept)
+
+
+class NamesContradict(ConfigError):
+    """Rules contradict each other, and would not if some of `names` had other numbers or none."""
+
+    def __init__(self, problems: list[Problem], names: frozenset[Name]) -> None:
+        super().__init__(problems)
+        self.names = names
+
+
+def _refuse(clashes: list[tuple[Clash, Group]], label_map: LabelMap, environment: Environment) -> NoReturn:
+    problems = _problems(clashes, label_map, environment)
+    differing = [frozenset(clash.first.names) ^ frozenset(clash.second.names) for clash, _ in clashes]
+    if all(differing):
+        raise NamesContradict(problems, frozenset().union(*differing))
+    raise ConfigError(problems)
 
 
 def _problems(clashes: list[tuple[Clash, Group]], label_map: LabelMap, environment: Environment) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from secmarkd.model.labels import Rule
+from secmarkd.model.names import Name
 from secmarkd.model.precedence import Kind, kind
 from secmarkd.ruleset.elements import Field
 from secmarkd.ruleset.resolve import Box
@@ -41,6 +42,10 @@ RANGED = (Selector.REMOTE, Selector.LOCAL, Selector.PORT)
 EXACT = (Selector.PROTOCOL, Selector.INTERFACE, Selector.USER)
 
 
+_NO_NUMBER = 0
+"""In the place of the number that a name does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Rules of one role, one kind, one address family and one set of guards."""
@@ -54,6 +59,9 @@ class Group:
     ranged: tuple[Selector, ...]
     exact: tuple[Selector, ...]
     rules: tuple[Rule, ...]
+    waits: tuple[Name, ...] = ()
+    """Names of all its rules that have no number, so that it selects nothing now; like a cgroup they guard the group, and
+    stand in its keys by a number that means nothing."""
 
     def box(self, rule: Rule) -> Box:
         """The rule as a box of this group's key space."""
@@ -63,25 +71,35 @@ class Group:
 
 def groups(rules: Iterable[Rule]) -> list[Group]:
     """The rules of one role by kind, the most selective kind first, in an order that depends on nothing else."""
-    sorted_out: dict[tuple[Kind, str, str, int], list[Rule]] = {}
+    sorted_out: dict[_GroupKey, list[Rule]] = {}
     for rule in rules:
-        key = (kind(rule), rule.cgroup or "", _pattern(rule) or "", _family(rule))
+        key = (kind(rule), rule.cgroup or "", _pattern(rule) or "", _family(rule), rule.names if rule.waits else ())
         sorted_out.setdefault(key, []).append(rule)
     result = []
-    for (_, cgroup, pattern, family), members in sorted(sorted_out.items(), key=_most_selective_first):
+    for (_, cgroup, pattern, family, waits), members in sorted(sorted_out.items(), key=_most_selective_first):
         first = members[0]
-        ranged = tuple(each for each in RANGED if getattr(first, _ATTRIBUTES[each]) is not None)
+        ranged = tuple(each for each in RANGED if _has_range(first, each))
         exact = tuple(each for each in EXACT if _exact_value(first, each) != "")
-        result.append(Group(cgroup or None, pattern or None, family, ranged, exact, tuple(members)))
+        result.append(Group(cgroup or None, pattern or None, family, ranged, exact, tuple(members), waits))
     return result
 
 
-def _most_selective_first(item: tuple[tuple[Kind, str, str, int], list[Rule]]) -> tuple[object, ...]:
-    (rank, cgroup, pattern, family), _ = item
-    return tuple(-number for number in rank), cgroup, pattern, family
+_GroupKey = tuple[Kind, str, str, int, tuple[Name, ...]]
 
 
-_ATTRIBUTES = {Selector.REMOTE: "remote", Selector.LOCAL: "local", Selector.PORT: "ports"}
+def _most_selective_first(item: tuple[_GroupKey, list[Rule]]) -> tuple[object, ...]:
+    (rank, cgroup, pattern, family, waits), _ = item
+    return tuple(-number for number in rank), cgroup, pattern, family, waits
+
+
+def _has_range(rule: Rule, selector: Selector) -> bool:
+    match selector:
+        case Selector.PORT:
+            return rule.ports is not None or rule.service is not None
+        case Selector.REMOTE:
+            return rule.remote is not None
+        case _:
+            return rule.local is not None
 
 
 def _pattern(rule: Rule) -> str | None:
@@ -97,14 +115,15 @@ def _exact_value(rule: Rule, selector: Selector) -> int | str:
     """The rule's value, or an empty string where it has none that belongs into a key."""
     if selector is Selector.INTERFACE:
         return "" if rule.interface is None or rule.interface.endswith("*") else rule.interface
+    if selector is Selector.USER and rule.user is None and rule.user_name is not None:
+        return _NO_NUMBER
     value = rule.protocol if selector is Selector.PROTOCOL else rule.user
     return "" if value is None else value
 
 
 def _range(rule: Rule, selector: Selector) -> tuple[int, int]:
     if selector is Selector.PORT:
-        assert rule.ports is not None
-        return rule.ports
+        return rule.ports or (_NO_NUMBER, _NO_NUMBER)
     network = rule.remote if selector is Selector.REMOTE else rule.local
     assert network is not None
     return network.low, network.high

@@ -25,6 +25,13 @@ _WORDS = {Hook.INPUT: "in", Hook.OUTPUT: "out", Hook.FORWARD: "forward"}
 def describe_clash(clash: Clash, group: Group, label_map: LabelMap, environment: Environment) -> Problem:
     """The problem at the first place, naming the second."""
     first, second = sorted((clash.first, clash.second), key=lambda rule: rule.origin)
+    if group.waits:
+        names = " and ".join(map(str, group.waits))
+        message = (
+            f"labels packets as {first.context}, which {second.origin} labels as {second.context}; both would match once "
+            f"{names} can be looked up. Make one of them narrower, or remove it"
+        )
+        return Problem(first.origin.file, first.origin.line, first.origin.key, message)
     examples = list(_packets(clash, group))
     packet = next((each for each in examples if _contradicts(each, label_map, environment)), examples[0])
     message = (

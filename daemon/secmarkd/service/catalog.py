@@ -32,6 +32,9 @@ from secmarkd.events import (
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
+    NameFound,
+    NamesNotLookedUp,
+    NameWaits,
     Ready,
     Recovered,
     Reloaded,
@@ -158,6 +161,25 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "The label map selects packets of the cgroup @SECMARKD_OBJECT@ below /sys/fs/cgroup, which does not "
         "exist now. The label comes into force after the cgroup appears, at the next verification or "
         "`systemctl reload secmarkd`.",
+    ),
+    NameWaits: (
+        "A label waits for a user or a service that cannot be looked up",
+        "@SECMARKD_ORIGIN@ names the @SECMARKD_OBJECT@: @SECMARKD_REASON@.\n\n"
+        "The rules that need its number select nothing until then; all other labels are in force. The name is looked "
+        "up again when /etc/passwd, /etc/services or /etc/nsswitch.conf changes, after 1, 2, 4, … seconds up to the "
+        "setting resync, and by `systemctl reload secmarkd`. At boot a directory (LDAP, SSSD, winbind) answers later than "
+        "the first label is needed: write the uid where users come from one. `secmarkctl status` lists what waits.",
+    ),
+    NameFound: (
+        "A user or a service that a label waited for can be looked up now",
+        "The @SECMARKD_OBJECT@ is @SECMARKD_FOUND@. The labels at @SECMARKD_ORIGIN@ take effect.",
+    ),
+    NamesNotLookedUp: (
+        "Users and services could not be looked up",
+        "@SECMARKD_ERROR@\n\n"
+        "The label map names users or services, and the process that looks them up failed or was given up because the "
+        "directory that knows them did not answer. Names that have a number keep it; those that wait go on waiting. The "
+        "next try is in @SECMARKD_SECONDS@ seconds. Compare `getent passwd NAME`.",
     ),
     DriftDetected: (
         "A packet label in the kernel is not as configured",

@@ -38,10 +38,15 @@ def differences(before: Environment, after: Environment) -> Iterator[tuple[str, 
             found = "gone" if now is None else "there" if was is None else "another of that name"
             yield f"cgroup {each}", "absent" if was is None else "there", found
 
+    for name in sorted(before.names.keys() & after.names.keys()):  # others are logged by service.names
+        if before.names[name] != after.names[name]:
+            yield str(name), str(before.names[name]), str(after.names[name])
+
 
 def only_made_anew(before: Environment, after: Environment) -> bool:
     """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table."""
-    return before.ephemeral == after.ephemeral and before.cgroups.keys() == after.cgroups.keys()
+    unchanged = before.ephemeral == after.ephemeral and before.names == after.names
+    return unchanged and before.cgroups.keys() == after.cgroups.keys()
 
 
 def _range(ports: tuple[int, int]) -> str:

@@ -11,23 +11,35 @@ import gc
 import pickle
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
-from secmarkd.config.sources import LabelSource, SettingSource
-from secmarkd.errors import CapabilityMissing
+from secmarkd.config.sources import LabelSource, Mention, SettingSource, Thing
+from secmarkd.errors import CapabilityMissing, Problem
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Environment, LabelMap, Origin, Ownership, Settings
+from secmarkd.model.labels import Environment, LabelMap, Origin, Settings, in_numbers
+from secmarkd.model.names import Found, Name
 from secmarkd.model.note import Note
 from secmarkd.ruleset.table import Table
 from secmarkd.service.environment import read_environment
 
+if TYPE_CHECKING:
+    from secmarkd.config.build import Configuration  # imports pydantic, which the service does not need
+
 DEADLINE = 120.0
 """Seconds for one load. 100,000 selectors take about five on a slow machine."""
+LOOKUP_AT_LOAD = 2.0
+"""Seconds that a load waits for names to be looked up. At boot no directory may answer, and labels must not wait for it."""
+LOOKUP = 60.0
+"""Seconds for a lookup that nothing waits for."""
 _MEMORY = "100,000 selectors take some 100 MB while they are loaded; raise the memory limit, or write ranges of ports"
+
+
+NOTHING_KNOWN: Mapping[Name, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,16 @@ class Loaded:
     """Where each context is written first."""
     cgroups: frozenset[str]
     """Those that the label map names."""
+    names: frozenset[Name] = frozenset()
+    """Those that the label map needs numbers for. `environment` has the numbers of those that have one."""
+    missing: Mapping[Name, str] = field(default_factory=dict)
+    """Why the others have none, and the fix."""
+    unanswered: frozenset[Name] = frozenset()
+    """The names of which nobody could say whether they exist, whatever `environment` has of them."""
+    contradicting: tuple[Problem, ...] = ()
+    """What by the numbers of names alone contradicts itself; the rules of these names are left out of the table."""
+    mentions: tuple[Mention, ...] = ()
+    """Where the label map names what it may have to wait for; in secmarkctl interfaces and local addresses as well."""
     packed: bytes = b""
     """The label map, for Loader.recompile."""
     label_sources: tuple[LabelSource, ...] = ()
@@ -55,8 +77,12 @@ class Loaded:
 class Loader(Protocol):
     """Where configurations come from."""
 
-    def load(self) -> Loaded:
-        """The configuration as it is in the files now. ConfigError, CapabilityMissing, or WorkerFailed."""
+    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
+        """The configuration as it is in the files now. ConfigError, CapabilityMissing, or WorkerFailed.
+
+        `known`: numbers of names, for those of which nobody can say now. `starting`: a contradiction that comes of the
+        numbers of names is no ConfigError; see Loaded.
+        """
 
     def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
         """A configuration loaded earlier, for another environment. The files are not looked at."""
@@ -68,6 +94,16 @@ class Loader(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Load:
     dirs: tuple[str, ...]
+    known: Mapping[Name, int]
+    starting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The request to look names up; answered by a Found."""
+
+    names: frozenset[Name]
+    patience: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +119,9 @@ class ChildLoader:
         """`dirs` as in `load`."""
         self._dirs = tuple(dirs)
 
-    def load(self) -> Loaded:
+    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
         """See Loader."""
-        return _ask(_Load(self._dirs))
+        return _ask(_Load(self._dirs, dict(known), starting))
 
     def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
         """See Loader."""
@@ -102,31 +138,73 @@ def _ask(request: _Load | _Recompile) -> Loaded:
 # --- in the child, and in secmarkctl ---
 
 
-def load(dirs: Sequence[str], *, owning: bool = False) -> tuple[Loaded, LabelMap]:
-    """Load and compile in this process; for no `dirs` the system's folders. ConfigError with every mistake, or
-    CapabilityMissing. `owning`: the table is for the service, which alone can own it as the settings may ask.
+def load(dirs: Sequence[str], *, patience: float = 5.0) -> tuple[Loaded, LabelMap]:
+    """Load and compile in this process, for a verb; for no `dirs` the system's folders. ConfigError with every mistake, or
+    CapabilityMissing. The label map has the numbers of names that could be looked up within `patience` seconds.
     """
+    configuration = _read(dirs)
+    from secmarkd.kernel.names import look_up
+    from secmarkd.ruleset.compile import compile_table
+
+    label_map, settings = configuration.label_map, configuration.settings
+    found = look_up(label_map.names, patience)
+    environment = replace(read_environment(label_map.cgroups), names=found.numbers)
+    table = compile_table(label_map, settings.mode, environment)
+    loaded = _loaded(configuration, table, environment, found)
+    return loaded, replace(label_map, rules=in_numbers(label_map.rules, environment))
+
+
+def _load_for_service(request: _Load) -> Loaded:
+    configuration = _read(request.dirs)
+    from secmarkd.kernel.names import look_up
+    from secmarkd.ruleset.compile import compile_table, compile_without_contradicting_names
+
+    label_map, settings = configuration.label_map, configuration.settings
+    found = look_up(label_map.names, LOOKUP_AT_LOAD)
+    kept = {name: number for name, number in request.known.items() if name in found.unanswered}
+    environment = replace(read_environment(label_map.cgroups), names={**found.numbers, **kept})
+    contradicting: tuple[Problem, ...] = ()
+    if request.starting:
+        table, _, contradicting = compile_without_contradicting_names(
+            label_map, settings.mode, environment, settings.ownership
+        )
+    else:
+        table = compile_table(label_map, settings.mode, environment, settings.ownership)
+    return replace(
+        _loaded(configuration, table, environment, found),
+        contradicting=contradicting,
+        mentions=tuple(each for each in configuration.mentions if each.thing in (Thing.NAME, Thing.CGROUP)),
+        packed=zlib.compress(pickle.dumps(label_map), 1),
+        label_sources=(),
+        setting_sources=(),
+    )
+
+
+def _read(dirs: Sequence[str]) -> Configuration:
     _require_pydantic()
     from secmarkd.config.folders import folders_of
     from secmarkd.config.load import load as load_files
-    from secmarkd.ruleset.compile import compile_table
 
-    configuration = load_files(folders_of(dirs))
-    label_map, settings = configuration.label_map, configuration.settings
-    cgroups = label_map.cgroups
-    environment = read_environment(cgroups)
-    ownership = settings.ownership if owning else Ownership.SHARED
+    return load_files(folders_of(dirs))
+
+
+def _loaded(configuration: Configuration, table: Table, environment: Environment, found: Found) -> Loaded:
+    label_map = configuration.label_map
     return Loaded(
-        settings=settings,
-        table=compile_table(label_map, settings.mode, environment, ownership),
+        settings=configuration.settings,
+        table=table,
         environment=environment,
         label_count=len(configuration.labels),
         origins=_origins(label_map),
-        cgroups=cgroups,
+        cgroups=label_map.cgroups,
+        names=label_map.names,
+        missing={name: why for name, why in found.missing.items() if name not in environment.names},
+        unanswered=found.unanswered,
+        mentions=configuration.mentions,
         label_sources=configuration.labels,
         setting_sources=configuration.setting_sources,
         notes=configuration.notes,
-    ), label_map
+    )
 
 
 def _require_pydantic() -> None:
@@ -155,23 +233,27 @@ def _origins(label_map: LabelMap) -> dict[str, str]:
     return origins
 
 
-def _answer(request: _Load | _Recompile) -> Final:
-    from secmarkd.ruleset.compile import compile_table
-
+def _answer(request: _Load | _Recompile | LookUp) -> Final:
     match request:
-        case _Load(dirs):
-            loaded, label_map = load(dirs, owning=True)
-            packed = zlib.compress(pickle.dumps(label_map), 1)
-            return Final(replace(loaded, packed=packed, label_sources=(), setting_sources=()))
+        case _Load():
+            return Final(_load_for_service(request))
         case _Recompile(loaded, environment):
+            from secmarkd.ruleset.compile import compile_without_contradicting_names
+
             label_map = pickle.loads(zlib.decompress(loaded.packed))
             settings = loaded.settings
-            table = compile_table(label_map, settings.mode, environment, settings.ownership)
-            return Final(replace(loaded, table=table, environment=environment))
+            table, _, contradicting = compile_without_contradicting_names(
+                label_map, settings.mode, environment, settings.ownership
+            )
+            return Final(replace(loaded, table=table, environment=environment, contradicting=contradicting))
+        case LookUp(names, patience):
+            from secmarkd.kernel.names import look_up
+
+            return Final(look_up(names, patience))
 
 
 def main() -> None:
-    """The child's."""
+    """The child's. Also that of service.lookups."""
     gc.disable()  # a fifth of the time of a large load, and this process ends anyway
     give_up(CAP_SYS_PTRACE, CAP_NET_ADMIN)
     serve(_answer)

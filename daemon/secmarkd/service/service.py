@@ -129,6 +129,16 @@ class Service:
         if settles is not None:
             self._hasten(settles)
 
+    def names_changed(self) -> None:
+        """The kernel has told of the files that users and services are looked up in."""
+        self._surroundings.names.files_changed()
+
+    def names_answered(self) -> None:
+        """A lookup of names has an answer, or has failed."""
+        if self._surroundings.names.answered():
+            self._hasten()
+        self._tell_waiting()
+
     def child_ended(self) -> None:
         """A process of ours has ended: if it owned the table, anyone may write to it now, and no event tells."""
         table = self._loaded.table if self._loaded else None
@@ -143,7 +153,9 @@ class Service:
         """When `tick` has work, in the clock's seconds."""
         if self._stop_asked or (self._reload_asked and self.status.state is not State.STARTING):
             return self._world.clock.monotonic()
-        told = min(self._announcer.due(), self._reporter.due(), self._world.journal.due())
+        told = min(
+            self._announcer.due(), self._reporter.due(), self._world.journal.due(), self._surroundings.names.due()
+        )
         return min(self._pass_due, self._fight.due() if self._conclusive else float("inf"), told)
 
     def tick(self) -> None:
@@ -169,6 +181,7 @@ class Service:
             if self._conclusive and self._fight.ended(self.status.differences):
                 resting = self._resting(self.status.differences)
                 self._announcer.update(state=resting, opponent="", repairs=0)
+            self._surroundings.names.tick()
             self._reporter.flush()
             self._announcer.feed_watchdog()
         self._world.journal.flush()
@@ -304,7 +317,8 @@ class Service:
 
     def _load(self) -> Loaded:
         with self._announcer.patience(DEADLINE):
-            loaded = self._world.loader.load()
+            starting = self.status.state is State.STARTING
+            loaded = self._world.loader.load(self._surroundings.names.numbers, starting=starting)
         if loaded.settings.mode is Mode.LABEL:
             require_selinux(self._world.selinux)
         return loaded
@@ -378,12 +392,18 @@ class Service:
             return False
         self._loaded = followed
         self._announcer.update(elements=followed.table.element_count())
+        self._tell_waiting()
         return True
 
     def _take(self, loaded: Loaded) -> None:
         mode, elements = str(loaded.settings.mode), loaded.table.element_count()
         self._announcer.update(mode=mode, labels=loaded.label_count, elements=elements)
         self._moved = self._surroundings.follow(loaded)
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        waiting = self._surroundings.waiting(self._loaded) if self._loaded is not None else ()
+        self._announcer.update(waiting=waiting)
 
     def _settle(self, outcome: Outcome) -> None:
         """State and the time of the next pass, after a pass."""

@@ -64,6 +64,8 @@ class Status:
     """Repairs in a row, in that fight."""
     unknown: tuple[str, ...] = ()
     """Contexts in the kernel that the loaded policy does not know, each with the place where it is written."""
+    waiting: tuple[str, ...] = ()
+    """What of the label map selects nothing now, for a user, service or cgroup that is not there: place, thing and fix."""
     lost_events: int = 0
     """How often the kernel had to drop what it tells of changes; each time the table was read instead."""
     reload: Reload | None = None
@@ -73,6 +75,10 @@ class Status:
         parts = [self._state_line()]
         if self.state in (State.IN_SYNC, State.DRIFT, State.DEGRADED):
             parts.append(f"last drift {'never' if self.last_drift is None else _ago(now - self.last_drift)}")
+            if self.waiting:
+                parts.append(
+                    f"waiting for {count(len(self.waiting), 'user, service or cgroup', 'users, services or cgroups')}"
+                )
             if self.lost_events:
                 parts.append(f"the kernel's events were lost {count(self.lost_events, 'time')}")
         if self.reload and not self.reload.accepted:
@@ -145,7 +151,7 @@ class StatusFile:
             data = json.loads(self._path.read_text())
             state, last = State(data.pop("state")), data.pop("reload")
             reload = Reload(**{**last, "problems": tuple(last["problems"])}) if last else None
-            data["unknown"] = tuple(data["unknown"])
+            data["unknown"], data["waiting"] = tuple(data["unknown"]), tuple(data["waiting"])
             return Status(state=state, reload=reload, **data)
         except FileNotFoundError:
             return None

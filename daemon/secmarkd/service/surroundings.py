@@ -5,12 +5,20 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from secmarkd.errors import SecmarkdError, Upgraded
-from secmarkd.events import CgroupAbsent, CgroupsNotWatched, EnvironmentChanged, EnvironmentNotFollowed
+from secmarkd.config.sources import Thing
+from secmarkd.errors import Problem, SecmarkdError, Upgraded
+from secmarkd.events import (
+    CgroupAbsent,
+    CgroupsNotWatched,
+    ConfigurationProblem,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+)
 from secmarkd.model.labels import Environment
 from secmarkd.service.backoff import doubling
 from secmarkd.service.environment import differences, only_made_anew
 from secmarkd.service.loading import Loaded
+from secmarkd.service.names import NameWatch
 from secmarkd.service.refusal import brief, details
 from secmarkd.service.world import World
 
@@ -35,12 +43,17 @@ class Surroundings:
         self._changes = 0
         """In a row."""
         self._last = 0.0
+        self._contradicting: frozenset[Problem] = frozenset()
+        """What was logged of the labels in use."""
+        self.names = NameWatch(world)
 
     def follow(self, loaded: Loaded) -> bool:
         """The labels are these from now on. Whether the machine has changed since they were compiled."""
         self._unfollowed = None
         for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
             self._world.journal.write(CgroupAbsent(cgroup))
+        self.names.follow(loaded)
+        self._contradictions(loaded)
         refused = self._watch(loaded)
         if refused and loaded.cgroups:
             self._world.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
@@ -81,9 +94,29 @@ class Surroundings:
             return None
         self._unfollowed = None
         self._changed()
+        self._contradictions(followed)
         for thing, was, now in differences(loaded.environment, environment):
             self._world.journal.write(EnvironmentChanged(thing, was, now))
         return followed
+
+    def waiting(self, loaded: Loaded) -> tuple[str, ...]:
+        """What of the label map selects nothing now, each with place, thing and fix."""
+        absent = loaded.cgroups - loaded.environment.cgroups.keys()
+        cgroups = (
+            f"{mention.origin}: waits for the cgroup {mention.value}, which does not exist now"
+            for mention in loaded.mentions
+            if mention.thing is Thing.CGROUP and mention.value in absent
+        )
+        return (*self.names.waiting, *map(str, loaded.contradicting), *cgroups)
+
+    def _contradictions(self, loaded: Loaded) -> None:
+        """Log what contradicts itself by the numbers of names, once."""
+        for problem in loaded.contradicting:
+            if problem not in self._contradicting:
+                self._world.journal.write(
+                    ConfigurationProblem(problem.file, problem.line, problem.key, problem.message)
+                )
+        self._contradicting = frozenset(loaded.contradicting)
 
     def _watch(self, loaded: Loaded) -> str:
         """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
@@ -106,9 +139,10 @@ class Surroundings:
 
     def _read(self, loaded: Loaded) -> Environment:
         try:
-            return self._world.read_environment(loaded.cgroups)
+            environment = self._world.read_environment(loaded.cgroups)
         except (OSError, ValueError):  # what cannot be read now has not changed
-            return loaded.environment
+            environment = loaded.environment
+        return replace(environment, names=self.names.known(loaded))
 
     def _compiled(self, loaded: Loaded, environment: Environment) -> Loaded:
         if only_made_anew(loaded.environment, environment):

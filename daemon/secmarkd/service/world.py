@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
 from secmarkd.model.labels import Environment
-from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, Journal, Nft, Notifier, Selinux, Writers
+from secmarkd.ports import (
+    CgroupEvents,
+    ChangeEvents,
+    Clock,
+    Journal,
+    Lookups,
+    NameEvents,
+    Nft,
+    Notifier,
+    Selinux,
+    Writers,
+)
 from secmarkd.ruleset.plan import InUse
 from secmarkd.ruleset.transaction import Remove
 from secmarkd.service.loading import Loader
@@ -34,6 +45,10 @@ class World:
     publish: Callable[[Status], None]
     give_back: Callable[[], None]
     """Return free memory to the kernel."""
+    lookups: Lookups | None = None
+    """None where names are looked up by a load only."""
+    name_events: NameEvents | None = None
+    """None where the kernel gives none: then names are looked up again in time only."""
 
 
 def require_selinux(selinux: Selinux) -> None:
