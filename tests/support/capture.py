@@ -71,6 +71,8 @@ class Capture:
         listed = namespace.run(["ip", "maddr", "show"]).stdout.split()
         self._groups = {parse_address(word) for before, word in pairwise(listed) if before in ("inet", "inet6")}
         self._originals: set[_Flow] = set()
+        self._answered: set[_Flow] = set()
+        """Of those, the ones of which a packet of the other direction has come."""
         self.users: dict[_Flow, int | None] = {}
         """Uids of sockets by protocol, their own address and port, and those they speak with; None is as good as root's."""
         with namespace.enter():
@@ -85,6 +87,7 @@ class Capture:
         """Drop what was captured, and conntrack's memory with it (the caller has flushed the real one)."""
         self.drain(0)
         self._originals.clear()
+        self._answered.clear()
 
     def drain(self, seconds: float) -> list[Packet]:
         """The packets captured so far; waits up to `seconds` for a first one."""
@@ -112,8 +115,10 @@ class Capture:
                 self._entered = interface
                 return None
             hook = Hook.FORWARD
+        direction = self._direction(header)
         packet = Packet(
-            hook=hook, direction=self._direction(header), protocol=header.protocol,
+            hook=hook, direction=direction, protocol=header.protocol,
+            new=direction is Direction.ORIGINAL and header.flow not in self._answered,
             source=header.source, destination=header.destination,
             input_interface="" if hook is Hook.OUTPUT else interface,
             output_interface=interface if hook is Hook.OUTPUT else "",
@@ -141,12 +146,16 @@ class Capture:
             return Direction.UNKNOWN
         protocol, source, sport, destination, dport = flow
         if flow in self._originals:
+            if _opens(header):
+                self._answered.discard(flow)
             return Direction.ORIGINAL
         reverse = (protocol, destination, dport, source, sport)
         if reverse in self._originals:
             if not _opens(header):
+                self._answered.add(reverse)
                 return Direction.REPLY
-            self._originals.remove(reverse)  # a SYN against a closed connection makes conntrack begin anew
+            self._originals.remove(reverse)  # a SYN against a closed connection makes conntrack begin again
+            self._answered.discard(reverse)
         self._originals.add(flow)
         return Direction.ORIGINAL
 

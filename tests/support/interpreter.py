@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 from secmarkd.model.address import Address
 from secmarkd.model.evaluate import interface_matches
 from secmarkd.model.packet import Direction, Packet
-from secmarkd.model.protocols import TCP, UDP, WITH_PORTS
+from secmarkd.model.protocols import DCCP, SCTP, TCP, UDP, WITH_PORTS
 from secmarkd.ruleset.elements import unpack_value
 from secmarkd.ruleset.table import (
     Chain,
     Foreign,
+    InSet,
     Key,
     Lookup,
     Map,
     Mark,
     Match,
+    Remember,
     Restore,
     Rule,
     Save,
@@ -48,10 +50,12 @@ class Interpreter:
         if base is None:
             return None
         label = _Run(self, packet).chain(base)
+        if label is None:
+            return str(packet.label) if packet.label else None
         if label == _SAVED:
             return str(packet.saved)
         contexts = {each.name: each.context or each.name for each in self.table.objects}
-        return contexts[label] if label else None
+        return contexts[label]
 
     def find(self, name: str) -> Chain:
         return next(each for each in self.table.chains if each.name == name)
@@ -125,7 +129,10 @@ class _Run:
                     self.label = found
                 case Restore():
                     self.label = _SAVED
-                case Save():
+                case InSet():
+                    if self.packet.remembered is statement.negated:
+                        return None
+                case Save() | Remember():
                     pass
                 case Verdict():
                     return statement
@@ -139,7 +146,9 @@ class _Run:
             return False
         if match.key is Key.CGROUP:
             return found == match.value or str(found).startswith(f"{match.value}/")
-        if isinstance(match.value, Span):
+        if match.key is Key.CT_STATE:
+            equal = found in str(match.value).split(",")
+        elif isinstance(match.value, Span):
             equal = match.value.low <= found <= match.value.high  # type: ignore[operator]
         elif isinstance(match.value, tuple):
             equal = found in match.value
@@ -191,8 +200,24 @@ class _Run:
             case Key.CT_DIRECTION:
                 return packet.direction.value if tracked else None
             case Key.CT_STATE:
-                return "established" if tracked else "untracked"
+                return _state(packet)
             case Key.CT_STATUS:
                 return ("expected" if packet.expected else "confirmed") if tracked else None
             case Key.CT_SECMARK:
                 return (1 if packet.saved else 0) if tracked else None
+            case Key.CT_ID:
+                return 1 if tracked else None
+            case Key.META_SECMARK:
+                return 1 if packet.label else 0
+            case Key.SCTP_INIT:
+                return "exists" if packet.protocol == SCTP and packet.opens else "missing"
+            case Key.DCCP_TYPE:
+                return None if packet.protocol != DCCP else "request" if packet.opens else "data"
+
+
+def _state(packet: Packet) -> str:
+    if packet.direction is Direction.UNKNOWN:
+        return "untracked"
+    if not packet.new:
+        return "established"
+    return "related" if packet.expected else "new"

@@ -13,7 +13,7 @@ from secmarkd.model.context import Context
 from secmarkd.model.labels import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import TCP, UDP, WITH_PORTS
+from secmarkd.model.protocols import DCCP, OPENED_PROTOCOLS, SCTP, TCP, UDP, UDPLITE, WITH_PORTS
 from secmarkd.ruleset.compile import compile_table
 
 
@@ -27,7 +27,7 @@ NAMES = {
     **{Name(NameKind.SERVICE, "web", protocol): 80 for protocol in WITH_PORTS.values()},
 }  # fmt: skip
 """All but those of ghosts."""
-ENVIRONMENT = Environment(ephemeral=(32768, 60999), cgroups=existing("a.slice", "a.slice/b.service"), names=NAMES)
+ENVIRONMENT = Environment(cgroups=existing("a.slice", "a.slice/b.service"), names=NAMES)
 PREFIXES = [parse_prefix(each) for each in (
     "0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/30", "10.0.0.2/31", "10.0.0.1", "10.0.0.2", "192.0.2.0/24",
     "::/0", "fd00::/16", "fd00::/126", "fd00::1", "fd00::2",
@@ -49,7 +49,7 @@ RANGES = [
     (32768, 60999),
     (443, 8008),
 ]
-PROTOCOLS = [TCP, UDP, 132, 1, 58, 50]
+PROTOCOLS = [TCP, UDP, SCTP, DCCP, UDPLITE, 1, 58, 50]
 CGROUPS = ["a.slice", "a.slice/b.service", "gone.slice"]
 
 
@@ -121,8 +121,12 @@ def without_contradictions(label_map: LabelMap, environment: Environment = ENVIR
     return replace(label_map, rules=tuple(kept))
 
 
-def random_packet(random: Random, label_map: LabelMap) -> Packet:
-    """A packet as a hook may see it, not always one that a real connection would have; often one that a rule selects."""
+def random_packet(random: Random, label_map: LabelMap, mode: Mode = Mode.LABEL) -> Packet:
+    """A packet as a hook may see it, not always one that a real connection would have; often one that a rule selects.
+
+    What is remembered of its connection is what the mode remembers: a label, or in rehearsal (and in label mode of what is
+    forwarded without one) only that its opening was seen.
+    """
     rule = random.choice(label_map.rules) if label_map.rules else None
     hook = random.choice(list(Hook))
     protocol = rule.protocol if rule and rule.protocol and random.random() < 0.8 else random.choice(PROTOCOLS)
@@ -130,7 +134,8 @@ def random_packet(random: Random, label_map: LabelMap) -> Packet:
     addresses = [each for each in ADDRESSES if each.family == family]
     has_ports = protocol in WITH_PORTS.values()
     direction = random.choice(list(Direction))
-    tracked = direction is not Direction.UNKNOWN
+    tracked, labels = direction is not Direction.UNKNOWN, mode is Mode.LABEL
+    by_label = labels and not (hook is Hook.FORWARD and label_map.defaults.forward is None)
     user = random.choice([None, 0, 1000, 1001]) if hook is not Hook.FORWARD else None
     names = [each for each in INTERFACES if hook is not Hook.FORWARD or each != "lo"]
     return Packet(
@@ -140,9 +145,12 @@ def random_packet(random: Random, label_map: LabelMap) -> Packet:
         destination_port=random.choice(PORTS) if has_ports else None,
         input_interface=random.choice(names) if hook is not Hook.OUTPUT else "",
         output_interface=random.choice(names) if hook is not Hook.INPUT else "",
-        opens=protocol == TCP and random.random() < 0.5,
+        opens=protocol in OPENED_PROTOCOLS and random.random() < 0.5,
+        new=direction is Direction.ORIGINAL and random.random() < 0.5,
+        remembered=tracked and not by_label and random.random() < 0.5,
+        label=context("carried") if labels and hook is Hook.OUTPUT and random.random() < 0.05 else None,
         user=user,
         cgroup=_sometimes(random, [*CGROUPS, "a.slice/b.service/c"]) if user is not None else None,
         expected=tracked and random.random() < 0.1,
-        saved=context("saved") if tracked and random.random() < 0.5 else None,
+        saved=context("saved") if tracked and labels and random.random() < 0.5 else None,
     )  # fmt: skip

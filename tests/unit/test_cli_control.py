@@ -464,7 +464,7 @@ def test_explain_tells_whose_label_an_announced_connection_gets(machine: Machine
     label(machine)
     result = machine.ctl("explain", ANNOUNCED)
     assert "label   the label of the connection that announced this one; name it by `saved CONTEXT`\n" in result.out
-    assert "by      no label of the label map\n" in result.out
+    assert "by      no label of more than ports\n" in result.out
     explained = json.loads(machine.ctl("explain", "--json", ANNOUNCED).out)
     assert (explained["context"], explained["rule"]) == (None, None)
     assert explained["why"] == "the label of the connection that announced this one"
@@ -477,19 +477,52 @@ def test_explain_gives_an_announced_connection_the_label_that_is_said_to_be_save
     assert "expected, saved system_u:object_r:ftp_packet_t:s0)" in result.out
 
 
-@pytest.mark.parametrize(
-    "words",
-    [ANNOUNCED.replace("40000", "80"), ANNOUNCED.replace("eth0", "lo")],
-    ids=["a label names it", "loopback"],
-)
+def test_explain_gives_an_announced_connection_its_parents_label_before_one_that_only_names_the_port(
+    machine: Machine,
+) -> None:
+    label(machine)
+    assert "announced this one; name it" in machine.ctl("explain", ANNOUNCED.replace("40000", "80")).out
+
+
+@pytest.mark.parametrize("words", [ANNOUNCED, ANNOUNCED.replace("eth0", "lo")], ids=["a narrow label", "loopback"])
 def test_explain_speaks_of_announcing_only_where_that_decides(machine: Machine, words: str) -> None:
     label(machine)
+    machine.write("labels.d/60-peer.toml", '[labels.peer]\nremote = ["203.0.113.1"]\ninterface = ["eth0"]\n')
     assert "announced" not in machine.ctl("explain", words).out
+
+
+EXPLAINED = "reply tcp from 203.0.113.1:9 to 198.51.100.7:80 on eth0"
+
+
+def test_explain_tells_what_a_connection_would_be_whose_opening_was_not_seen(machine: Machine) -> None:
+    label(machine)
+    reply = machine.ctl("explain", "in", EXPLAINED).out
+    assert "assumed: the opening of its connection was seen\n" in reply
+    assert "by      default.client\n" in reply
+    assert (
+        "note    were its opening not seen (say `unseen`), it would be system_u:object_r:http_server_packet_t:s0"
+        in reply
+    )
+    unseen = machine.ctl("explain", "in", EXPLAINED, "unseen").out
+    assert "by      http: tcp 80\n" in unseen
+    assert "its opening unseen)" in unseen
+    assert "assumed" not in unseen
+
+
+def test_explain_keeps_the_label_that_a_packet_carries_at_output(machine: Machine) -> None:
+    words = "out udp from 10.0.0.1:51820 to 10.0.0.2:51820 on eth0 labelled system_u:object_r:http_server_packet_t:s0"
+    label(machine)
+    kept = machine.ctl("explain", words).out
+    assert "label   system_u:object_r:http_server_packet_t:s0\n" in kept
+    assert "by      the label that the packet carries already\n" in kept
+    machine.write("secmarkd.toml", 'mode = "rehearse"\n')
+    counted = "this one is counted as system_u:object_r:client_packet_t:s0 (default.client)"
+    assert counted in machine.ctl("explain", words).out
 
 
 def test_explain_tells_that_a_rehearsal_knows_no_saved_label(machine: Machine) -> None:
     note = (
-        "note    no label is saved while rehearsing: the packet is then counted as "
+        "note    packets have no label while rehearsing: this one is counted as "
         "system_u:object_r:server_packet_t:s0 (default.server)\n"
     )
     assert note in machine.ctl("explain", ANNOUNCED).out

@@ -20,7 +20,7 @@ def test_the_example_is_a_packet() -> None:
     assert parse(EXAMPLE) == Packet(
         hook=Hook.INPUT, direction=Direction.ORIGINAL, protocol=TCP, source=parse_address("192.0.2.7"),
         destination=parse_address("198.51.100.7"), source_port=51234, destination_port=443, input_interface="eth0",
-        opens=True,
+        opens=True, new=True,
     )  # fmt: skip
 
 
@@ -169,6 +169,9 @@ def test_interfaces_of_forwarded_packets_that_are_not_said_are_assumed(
         ("forward tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a", "no process of this host; leave `cgroup` out"),
         ("in tcp from 1.2.3.4 to 1.2.3.5:80 saved ftp_packet_t", "user:role:type"),
         ("in tcp from 1.2.3.4 to 1.2.3.5:80 invalid saved a:b:c", "`invalid` has no connection"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 syn unseen", "not both `syn` and `unseen`"),
+        ("in udp from 1.2.3.4 to 1.2.3.5:80 unseen saved a:b:c", "leave `saved` or `unseen` out"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:80 labelled a:b:c", "only at output"),
         ("out tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a saved a:b:c", "the `user` is missing"),
     ],
 )

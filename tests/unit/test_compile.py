@@ -15,6 +15,8 @@ from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.labels import LabelMap, Mode, Rule
 from secmarkd.model.precedence import kind
 from secmarkd.ruleset.compile import compile_table
+from secmarkd.ruleset.names import Namer
+from secmarkd.ruleset.table import ObjectKind
 from tests.support.interpreter import Interpreter
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, random_packet, without_contradictions
 
@@ -31,6 +33,19 @@ def test_ruleset_and_evaluator_agree_on_every_packet(seed: int) -> None:
         packet = random_packet(random, label_map)
         decision = evaluate(label_map, packet, ENVIRONMENT)
         expected = str(decision.context) if decision.context else None
+        assert interpreter.run(packet) == expected, (packet, decision)
+
+
+@given(seed=SEEDS)
+def test_rehearsal_and_evaluator_agree_on_every_packet_of_which_nothing_was_saved(seed: int) -> None:
+    random = Random(seed)
+    label_map = without_contradictions(random_label_map(random))
+    namer = Namer(label_map, ObjectKind.COUNTER)
+    interpreter = Interpreter(compile_table(label_map, Mode.REHEARSE, ENVIRONMENT))
+    for _ in range(PACKETS):
+        packet = random_packet(random, label_map, Mode.REHEARSE)
+        decision = evaluate(label_map, packet, ENVIRONMENT)
+        expected = namer.object_name(str(decision.context)) if decision.context else None
         assert interpreter.run(packet) == expected, (packet, decision)
 
 

@@ -197,7 +197,7 @@ def test_what_runs_on_by_itself_is_not_part_of_a_foreign_thing() -> None:
     "expression",
     [
         {"match": {"op": "==", "left": {"ct": {"key": "state"}}, "right": "new"}},
-        {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["new", "related"]}},
+        {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["new", "snat"]}},
         {"match": {"op": "in", "left": {"meta": {"key": "l4proto"}}, "right": 6}},
         {"match": {"op": "<", "left": {"meta": {"key": "skuid"}}, "right": 6}},
         {"match": {"op": "==", "left": {"ct": {"key": "direction", "dir": "reply"}}, "right": "reply"}},

@@ -14,13 +14,13 @@ from secmarkd.service.loading import ChildLoader
 
 def test_a_configuration_is_loaded_and_compiled_anew_for_another_machine(tmp_path: Path) -> None:
     (tmp_path / "labels.d").mkdir()
-    (tmp_path / "labels.d/10-a.toml").write_text("[labels.http]\ntcp = [80]\n")
+    (tmp_path / "labels.d/10-a.toml").write_text("[labels.http]\ntcp = [80]\n[labels.a]\ncgroup = ['a.slice']\n")
     loader = ChildLoader([str(tmp_path)])
     loaded = loader.load()
-    assert loaded.label_count == 1
+    assert loaded.label_count == 2
     assert (loaded.label_sources, loaded.setting_sources) == ((), ())  # memory that the service has no use for
     (tmp_path / "labels.d/10-a.toml").write_text("nonsense")
-    elsewhere = Environment(ephemeral=(1024, 2048))
+    elsewhere = Environment(cgroups={"a.slice": 7})
     followed = loader.recompile(loaded, elsewhere)
     assert followed.environment == elsewhere
     assert followed.table != loaded.table

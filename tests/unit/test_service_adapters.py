@@ -127,17 +127,12 @@ def test_the_status_line_tells_how_long_ago_drift_was() -> None:
 # --- the machine ---
 
 
-def test_the_environment_is_read_from_proc_and_cgroups(tmp_path: Path) -> None:
-    ports = tmp_path / "proc/sys/net/ipv4/ip_local_port_range"
-    ports.parent.mkdir(parents=True)
-    ports.write_text("1024\t65535\n")
+def test_the_environment_is_read_from_cgroups(tmp_path: Path) -> None:
     (tmp_path / "cgroup/a.slice/b.service").mkdir(parents=True)
-    found = read_environment(frozenset({"a.slice/b.service", "gone"}), tmp_path / "proc", str(tmp_path / "cgroup"))
+    found = read_environment(frozenset({"a.slice/b.service", "gone"}), str(tmp_path / "cgroup"))
     number = (tmp_path / "cgroup/a.slice/b.service").stat().st_ino
-    assert found == Environment(ephemeral=(1024, 65535), cgroups={"a.slice/b.service": number})
-    assert read_environment(frozenset(), tmp_path / "none") == Environment()
+    assert found == Environment(cgroups={"a.slice/b.service": number})
     assert list(differences(Environment(cgroups={"x": 7}), found)) == [
-        ("net.ipv4.ip_local_port_range", "32768-60999", "1024-65535"),
         ("cgroup a.slice/b.service", "absent", "there"),
         ("cgroup x", "there", "gone"),
     ]

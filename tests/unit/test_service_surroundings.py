@@ -1,4 +1,4 @@
-"""The machine changes under the labels: ephemeral ports, and cgroups that come, go, and come again."""
+"""The machine changes under the labels: cgroups that come, go, and come again."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from tests.support.service_rig import Rig, configuration
 BAD = ConfigError([Problem("50-web.toml", 2, "labels.http.tcp", "contradicts")])
 
 
-def test_other_ephemeral_ports_bring_other_labels_without_a_reload() -> None:
+def test_another_machine_brings_other_labels_without_a_reload() -> None:
     rig = Rig().started()
     followed = configuration(80, 443, 9000)
     rig.loader.recompiled = lambda loaded, environment: replace(followed, environment=environment)
-    rig.environment = Environment(ephemeral=(1024, 65535))
+    rig.environment = Environment(cgroups={"a.slice": 7})
     rig.run(300)
     assert rig.nft.table == followed.table
     assert rig.loader.loads == 1

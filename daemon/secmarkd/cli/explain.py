@@ -13,7 +13,7 @@ from secmarkd.cli.said import EXAMPLE, sort_out
 from secmarkd.cli.tools import Tools
 from secmarkd.cli.words import UNKNOWN_USER, parse_packet
 from secmarkd.model.context import parse_context
-from secmarkd.model.evaluate import Decision, evaluate
+from secmarkd.model.evaluate import ANNOUNCED, Decision, evaluate
 from secmarkd.model.labels import LabelMap, Mode, Role
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.note import Note
@@ -33,15 +33,16 @@ Tell which label a packet gets, and which rule decides. The answer comes from th
   to ADDR[:PORT]
   on IFACE             via IFACE is the second one of a forwarded packet
   reply | untracked    what conntrack says; otherwise the packet goes the way that the connection was opened
-  syn | established    a TCP packet opens its connection unless it is a reply or `established` is said
+  syn | established    a packet opens its connection unless it is a reply or `established` is said
+  unseen               the opening of its connection was not seen: older than the table, or forgotten by conntrack
   expected             announced by a conntrack helper, as an FTP data connection is
   saved CONTEXT        the label on the connection: an earlier packet's, or that of the connection that announced it
+  labelled CONTEXT     at output: the label that the packet carries already, as inside a tunnel
   user NAME            the local process, and
   cgroup PATH          where it runs
 """
 
 
-_ANNOUNCED = "the label of the connection that announced this one"
 _PROBE = parse_context("probe_u:probe_r:probe_t")
 """A label that is nobody's."""
 
@@ -81,16 +82,16 @@ def _answer(
     """`unknown` has the name of the packet's user where that cannot be looked up."""
     decision = evaluate(label_map, packet, loaded.environment)
     marked = decision
-    if _inherits(packet, decision, loaded, label_map):
-        marked = Decision(None, None, _ANNOUNCED, decision.role)
+    if _inherits(packet, loaded, label_map):
+        marked = Decision(None, None, ANNOUNCED, decision.role)
     process = _process_assumed(packet, decision, label_map)
     notes = (*_waiting(packet, unknown, loaded, label_map), *_notes(packet, marked, loaded, label_map))
     return Answer(packet, (*assumed, *process), marked, notes)
 
 
-def _inherits(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> bool:
+def _inherits(packet: Packet, loaded: Loaded, label_map: LabelMap) -> bool:
     """Whether an announced packet gets the label of another connection, which was not said."""
-    if not packet.expected or packet.saved is not None or decision.rule is not None:
+    if not packet.expected or packet.saved is not None:
         return False
     return evaluate(label_map, replace(packet, saved=_PROBE), loaded.environment).context == _PROBE
 
@@ -127,11 +128,17 @@ def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map
 
 
 def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
-    if loaded.settings.mode is Mode.REHEARSE and (packet.saved or packet.expected):
-        counted = evaluate(label_map, replace(packet, saved=None), loaded.environment)
+    if packet.remembered and packet.saved is None:
+        unseen = evaluate(label_map, replace(packet, remembered=False), loaded.environment)
+        if unseen.context != decision.context:
+            label = unseen.context or "nothing"
+            yield Note(f"were its opening not seen (say `unseen`), it would be {label} ({unseen.why})")
+    if loaded.settings.mode is Mode.REHEARSE:
+        rehearsed = replace(packet, saved=None, label=None, remembered=packet.opening_seen)
+        counted = evaluate(label_map, rehearsed, loaded.environment)
         if counted.context != decision.context:
             label = counted.context or "nothing"
-            yield Note(f"no label is saved while rehearsing: the packet is then counted as {label} ({counted.why})")
+            yield Note(f"packets have no label while rehearsing: this one is counted as {label} ({counted.why})")
 
 
 def _print(answer: Answer, out: Output) -> None:
@@ -141,11 +148,11 @@ def _print(answer: Answer, out: Output) -> None:
     if answer.assumed:
         out.line(f"        assumed: {', '.join(answer.assumed)}", Colour.FAINT)
     if _inherited(answer):
-        out.line(f"label   {_ANNOUNCED}; name it by `saved CONTEXT`", Colour.HEAD)
+        out.line(f"label   {ANNOUNCED}; name it by `saved CONTEXT`", Colour.HEAD)
     else:
         out.line(f"label   {decision.context or 'none: the packet keeps what it has'}", Colour.HEAD)
     out.line(f"role    {decision.role}")
-    why = "no label of the label map" if _inherited(answer) else decision.why
+    why = "no label of more than ports" if _inherited(answer) else decision.why
     out.line(f"by      {f'{rule.label}: {selectors(rule)}' if rule else why}")
     if rule:
         out.line(f"        {rule.origin}", Colour.FAINT)
@@ -154,7 +161,7 @@ def _print(answer: Answer, out: Output) -> None:
 
 
 def _inherited(answer: Answer) -> bool:
-    return answer.decision.why == _ANNOUNCED and answer.packet.saved is None
+    return answer.decision.why == ANNOUNCED and answer.packet.saved is None
 
 
 def _describe(packet: Packet) -> str:
@@ -170,6 +177,9 @@ def _describe(packet: Packet) -> str:
     words += [f"cgroup {packet.cgroup}"] if packet.cgroup else []
     words += ["expected"] if packet.expected else []
     words += [f"saved {packet.saved}"] if packet.saved else []
+    words += [f"labelled {packet.label}"] if packet.label else []
+    tracked = packet.direction is not Direction.UNKNOWN
+    words += ["its opening unseen"] if tracked and not (packet.new or packet.opening_seen) else []
     return f"{' '.join(parts)} ({', '.join(words)})"
 
 

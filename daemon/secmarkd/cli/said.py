@@ -18,14 +18,15 @@ _HOOKS = {
 }  # fmt: skip
 _FLAGS = {
     "reply": "reply", "original": "original", "untracked": "untracked", "invalid": "untracked", "expected": "expected",
-    "syn": "syn", "new": "new", "established": "established",
+    "syn": "syn", "new": "new", "established": "established", "unseen": "unseen",
 }  # fmt: skip
 _CONTRADICTIONS = (
     {"original", "reply"}, {"original", "untracked"}, {"reply", "untracked"}, {"expected", "untracked"},
     {"syn", "established"}, {"new", "established"}, {"syn", "reply"}, {"new", "reply"},
+    {"syn", "unseen"}, {"new", "unseen"}, {"untracked", "unseen"}, {"untracked", "established"}, {"untracked", "new"},
 )  # fmt: skip
 """Nothing is both. A reply to a SYN has SYN and ACK, and opens nothing."""
-_TAKE_VALUE = ("from", "to", "on", "via", "user", "cgroup", "saved", "port")
+_TAKE_VALUE = ("from", "to", "on", "via", "user", "cgroup", "saved", "labelled", "port")
 _IGNORED = ("packet", "a", "an", "the", "and", "interface", "proto", "protocol")
 
 

@@ -21,10 +21,10 @@ from secmarkd.model.address import Address, parse_address, parse_prefix
 from secmarkd.model.context import Context, parse_context
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import ICMP, ICMPV6, TCP, WITH_PORTS
+from secmarkd.model.protocols import ICMP, ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS
 
 ASSUMED_PORT = 50000
-"""For the end of a connection whose port does not matter: among the ephemeral ones."""
+"""For the end of a connection whose port does not matter."""
 
 UNKNOWN_USER = 2**32 - 1
 """For a user whose name cannot be looked up: the uid that no process has."""
@@ -54,11 +54,15 @@ def parse_packet(words: Sequence[str], *, unknown_user: bool = False) -> tuple[P
     source_port, destination_port = _ports(said, protocol, direction, assumed)
     entering, leaving = _interfaces(said, source, destination, assumed)
     user, cgroup, saved = _process(said, unknown_user)
+    new = direction is Direction.ORIGINAL and not said.flags.keys() & {"established", "unseen"}
+    remembered = direction is not Direction.UNKNOWN and not new and "unseen" not in said.flags
+    if remembered and saved is None:
+        assumed.append("the opening of its connection was seen")
     packet = Packet(
         hook=said.hook, direction=direction, protocol=protocol, source=source, destination=destination,
         source_port=source_port, destination_port=destination_port, input_interface=entering, output_interface=leaving,
-        opens=_opens(said, protocol, direction), user=user, cgroup=cgroup, expected="expected" in said.flags,
-        saved=saved,
+        opens=_opens(said, protocol, new=new), new=new, remembered=remembered, user=user, cgroup=cgroup,
+        expected="expected" in said.flags, saved=saved, label=_label(said),
     )  # fmt: skip
     return packet, tuple(assumed)
 
@@ -119,10 +123,18 @@ def _direction(said: Said) -> Direction:
     return Direction.REPLY if "reply" in said.flags else Direction.ORIGINAL
 
 
-def _opens(said: Said, protocol: int, direction: Direction) -> bool:
+def _opens(said: Said, protocol: int, *, new: bool) -> bool:
     if "syn" in said.flags and protocol != TCP:
         raise Unclear(f"{said.protocol} has no SYN, only tcp has; leave `syn` out")
-    return protocol == TCP and direction is not Direction.REPLY and "established" not in said.flags
+    return protocol in OPENED_PROTOCOLS and new
+
+
+def _label(said: Said) -> Context | None:
+    """The label that the packet carries already."""
+    text = said.values.get("labelled", "")
+    if text and said.hook is not Hook.OUTPUT:
+        raise Unclear("only at output does a packet keep the label that it carries; leave `labelled` out")
+    return _item(parse_context, text) if text else None
 
 
 def _ports(said: Said, protocol: int, direction: Direction, assumed: list[str]) -> tuple[int | None, int | None]:
@@ -182,6 +194,8 @@ def _process(said: Said, unknown_user: bool) -> tuple[int | None, str | None, Co
         raise Unclear(
             f"a forwarded packet belongs to no process of this host; leave `{'user' if user else 'cgroup'}` out"
         )
+    if saved and "unseen" in said.flags:
+        raise Unclear("a label is saved at the opening of a connection; leave `saved` or `unseen` out")
     if saved and "untracked" in said.flags:
         raise Unclear(
             f"a packet that is `{said.flags['untracked']}` has no connection, on which a label would be saved"

@@ -74,7 +74,7 @@ class LabelRejected(Event):
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentChanged(Event):
-    """Something of the machine that labels depend on is not what it was: ephemeral ports, or a cgroup that came or went."""
+    """Something of the machine that labels depend on is not what it was: a cgroup came or went."""
 
     MESSAGE_ID: ClassVar[str] = "eb2eff47b35946d1a61fb9cd1db7a32d"
     PRIORITY: ClassVar[Priority] = Priority.INFO

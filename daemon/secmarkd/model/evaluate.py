@@ -7,15 +7,20 @@ packet (tests/netns/test_differential.py sends real packets to see that it does)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secmarkd.errors import SecmarkdError
 from secmarkd.model.address import Address
 from secmarkd.model.context import Context
 from secmarkd.model.labels import Environment, LabelMap, Role, Rule, in_numbers
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.precedence import rank
-from secmarkd.model.protocols import ICMP_PROTOCOLS, TCP, UDP
+from secmarkd.model.precedence import more_than_ports, rank
+from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, ICMP_PROTOCOLS, OPENED_PROTOCOLS
+
+CARRIED = "the label that the packet carries already"
+"""A packet comes to the output hook again inside every encapsulation, and with a VRF, still with its socket: SELinux then
+asks again whether that socket's domain may send what has this label."""
+ANNOUNCED = "the label of the connection that announced this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +53,26 @@ class View:
     remote: Address
     local: Address
     interface: str
+    by_port_only: bool = False
+    """Whether only rules that name a port count: nothing but the port says that this may be the packet's role."""
 
 
 def evaluate(label_map: LabelMap, packet: Packet, environment: Environment) -> Decision:
     """The packet's label under the label map. Raises Contradiction where two equal rules disagree on it."""
-    seen = views(packet, environment)
+    seen = views(packet)
+    role = seen[0].role
+    if packet.hook is Hook.OUTPUT and packet.label is not None:
+        return Decision(packet.label, None, CARRIED, role)
     if packet.hook is Hook.FORWARD and not _says_anything_of_forwarded(label_map, environment):
         return _default(label_map, packet, Role.FORWARD)
+    announced = packet.expected and packet.saved is not None and not packet.loopback
     for view in seen:
-        decision = _decide(label_map.rules, packet, view, environment)
+        decision = _decide(label_map.rules, packet, view, environment, announced=announced)
         if decision is not None:
             return decision
-    if packet.expected and packet.saved and not packet.loopback:
-        return Decision(packet.saved, None, "the label of the connection that announced this one", seen[0].role)
-    return _default(label_map, packet, seen[0].role)
+    if announced:
+        return Decision(packet.saved, None, ANNOUNCED, role)
+    return _default(label_map, packet, role)
 
 
 def _says_anything_of_forwarded(label_map: LabelMap, environment: Environment) -> bool:
@@ -69,13 +80,35 @@ def _says_anything_of_forwarded(label_map: LabelMap, environment: Environment) -
     return label_map.defaults.forward is not None or any(of_role)
 
 
-def views(packet: Packet, environment: Environment) -> tuple[View, ...]:
-    """The roles under which the packet is looked up, in order: more than one only where conntrack may be wrong."""
+def views(packet: Packet) -> tuple[View, ...]:
+    """The roles under which the packet is looked up, in order.
+
+    Whoever opened a connection is its client, for as long as it lives. So there is one role where the opening was seen, or
+    is this packet. Otherwise the connection is older than the table, or conntrack forgot it and saw it again in its middle,
+    perhaps the wrong way round: then the other role is looked up as well, among the rules that name a port, for only a port
+    says so. No port number changes a role that is known: whoever chooses a source port would choose a label.
+    """
     first = _assumed_original(packet) if packet.direction is not Direction.REPLY else _assumed_reply(packet)
     other = _assumed_reply(packet) if packet.direction is not Direction.REPLY else _assumed_original(packet)
     if packet.direction is Direction.UNKNOWN:
         return (first, other)
-    return (first, other) if _direction_doubtful(packet, other, environment) else (first,)
+    return (first, replace(other, by_port_only=True)) if _is_in_doubt(packet) else (first,)
+
+
+def _is_in_doubt(packet: Packet) -> bool:
+    """Whether the packet neither opens its connection nor belongs to one whose opening was seen.
+
+    UDP has no opening packet. The first one that others send to this host is an opening, always. One that this host sends
+    may be a service's answer, to what conntrack has forgotten or from another of the host's addresses; its source port
+    tells. (Over loopback the output hook saw it first, and remembers an opening.)
+    """
+    if packet.opening_seen:
+        return False
+    if packet.protocol in OPENED_PROTOCOLS:
+        return not packet.opens
+    if packet.protocol in DATAGRAM_PROTOCOLS:
+        return not packet.new or packet.hook is Hook.OUTPUT or packet.loopback
+    return False
 
 
 def _assumed_original(packet: Packet) -> View:
@@ -102,26 +135,16 @@ def _assumed_reply(packet: Packet) -> View:
             return View(Role.FORWARD, port, destination, source, packet.output_interface)
 
 
-def _direction_doubtful(packet: Packet, other: View, environment: Environment) -> bool:
-    """Whether conntrack may have seen this connection first in its middle, and so have its direction reversed.
-
-    Never for a SYN, and never for a UDP packet that opens a connection to us: else whoever chooses a source port
-    would choose a label. Never for a service port among the ephemeral ports either: else some connection that happens
-    to be opened from such a port would change its label after its first packet.
-    """
-    low, high = environment.ephemeral
-    if other.service_port is None or low <= other.service_port <= high:
-        return False
-    if packet.protocol == TCP:
-        return not packet.opens
-    if packet.protocol == UDP:
-        return packet.direction is Direction.REPLY or packet.hook is Hook.OUTPUT
-    return False
-
-
-def _decide(rules: Iterable[Rule], packet: Packet, view: View, environment: Environment) -> Decision | None:
+def _decide(
+    rules: Iterable[Rule], packet: Packet, view: View, environment: Environment, *, announced: bool
+) -> Decision | None:
+    """The label by the rules of a role, of an announced connection by those that ask for more than ports."""
     present = (rule for rule in rules if rule.role is view.role and exists(rule, environment))
     of_role = in_numbers(present, environment)
+    if announced:
+        of_role = tuple(rule for rule in of_role if more_than_ports(rule))
+    if view.by_port_only:
+        of_role = tuple(rule for rule in of_role if rule.ports is not None)
     matching = [rule for rule in of_role if matches(rule, packet, view)]
     by_process = [rule for rule in matching if _selects_process(rule)]
     if not by_process and _process_hidden(packet, view) and any(map(_selects_process, of_role)):

@@ -157,8 +157,6 @@ class LabelMap:
 class Environment:
     """What labels depend on besides the configuration, read from the machine at load and before each pass."""
 
-    ephemeral: tuple[int, int] = (32768, 60999)
-    """First and last port that the kernel gives to outgoing connections (net.ipv4.ip_local_port_range)."""
     cgroups: Mapping[str, int] = field(default_factory=dict)
     """Those of the label map's cgroups that exist now, each with its inode number: nft cannot name one that does not exist,
     and a rule holds by that number the one that existed then."""

@@ -39,7 +39,11 @@ class Packet:
     input_interface: str = ""
     output_interface: str = ""
     opens: bool = False
-    """For TCP: SYN is set and ACK is not."""
+    """Whether it opens its connection by itself: a TCP packet with SYN and without ACK, an SCTP INIT, a DCCP Request."""
+    new: bool = False
+    """Whether conntrack has seen no answer yet (`ct state new`, or `related` for an announced connection)."""
+    remembered: bool = False
+    """Whether the table saw the opening of its connection."""
     user: int | None = None
     """Uid of the local socket, None where the hook sees no socket."""
     cgroup: str | None = None
@@ -47,7 +51,15 @@ class Packet:
     expected: bool = False
     """Whether a conntrack helper announced this connection (`ct status expected`)."""
     saved: Context | None = None
-    """The label saved on the connection (`ct secmark`); None when none is, and always so in rehearsal."""
+    """The label saved on the connection (`ct secmark`); None when none is, and always so in rehearsal. A label is saved at
+    the opening, or copied from the connection that announced this one, and so says by itself that the opening was seen."""
+    label: Context | None = None
+    """The label that it carries already when it comes to the output hook; None when it carries none."""
+
+    @property
+    def opening_seen(self) -> bool:
+        """Whether the role of its connection is known for certain."""
+        return self.remembered or self.saved is not None
 
     @property
     def loopback(self) -> bool:

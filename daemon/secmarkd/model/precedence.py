@@ -13,6 +13,9 @@ from secmarkd.model.labels import Rule
 LITERAL_INTERFACE = 1000
 """Above every wildcard, whose rank is one more than the characters before its `*` (at most 15, IFNAMSIZ - 1)."""
 
+_SELECTORS_BEFORE_PORTS = 5
+"""Of `kind`: cgroup, user, remote, local, interface."""
+
 Kind = tuple[int, int, int, int, int, int, int, int, int]
 Rank = tuple[Kind, tuple[int, int, int], int]
 
@@ -42,6 +45,11 @@ def kind(rule: Rule) -> Kind:
         cgroup_level(rule.cgroup),
         interface_rank(rule.interface),
     )
+
+
+def more_than_ports(rule: Rule) -> bool:
+    """Whether the rule asks for anything besides protocol and ports."""
+    return any(kind(rule)[:_SELECTORS_BEFORE_PORTS])
 
 
 def narrowness(rule: Rule) -> tuple[int, int, int]:

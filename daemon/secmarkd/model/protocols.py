@@ -8,6 +8,11 @@ ICMP, ICMPV6 = 1, 58
 WITH_PORTS: dict[str, int] = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "dccp": DCCP, "udplite": UDPLITE}
 """The protocols whose labels name ports, by the key that the label map has for each."""
 
+OPENED_PROTOCOLS = frozenset({TCP, SCTP, DCCP})
+"""Those of which a packet says by itself that it opens a connection: SYN, INIT, Request."""
+DATAGRAM_PROTOCOLS = frozenset({UDP, UDPLITE})
+"""Those with ports whose connections nothing opens."""
+
 ICMP_PROTOCOLS = (ICMP, ICMPV6)
 
 WITHOUT_PORTS: dict[str, int] = {

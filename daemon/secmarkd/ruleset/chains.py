@@ -1,27 +1,45 @@
 """The chains: from hook and conntrack direction to the lookups of a role, to a default, to the end.
 
-    input    -> input_original  -> as server,  [client_in],  [inherited],  default
-             -> input_reply     -> as client,  [server_in],  [inherited],  default
-             -> (no direction)  -> server_in,   client_in,                 default
-    output   -> the same with client_out and server_out
+    input    -> input_original  -> as server,  [in doubt: client_in_ports],  default
+             -> input_reply     -> as client,  [in doubt: server_in_ports],  default
+             -> (no direction)  -> server_in,  client_in,                    default
+    output   -> (has a label: keeps it), then the same with client_out and server_out
     forward  -> the same with routed_original and routed_reply
 
-A lookup that hits goes to a `labelled_…` chain, which saves the label on a new connection and ends our table's part in
+Whoever opened a connection is its client. What is remembered of an opening is its label, saved on the connection; so where
+one is saved there is no doubt. Rehearsal saves none, nor does forwarding without a default: there the dynamic set `opened`
+remembers. A connection of which nothing is remembered is looked up under the other role as well, among the rules that name
+a port, and what is found so is not saved (model.evaluate).
+
+A hit of the connection's opener goes to a `labelled_…` chain, which has openings remembered and ends our table's part in
 the packet (`accept` in a base chain of ours only; other tables still see it). So a packet is labelled at most once a hook.
-Where the direction is known, the first chain's lookups stand in `input_original` and its like themselves.
-The lookups in brackets are for connections that conntrack first saw in their middle (model.evaluate).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from secmarkd.model.labels import Defaults, Environment, Role
-from secmarkd.model.protocols import ICMP_PROTOCOLS
-from secmarkd.ruleset.lookups import RoleLookups, View
+from secmarkd.model.labels import Defaults, Role
+from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, DCCP, ICMP_PROTOCOLS, SCTP
+from secmarkd.ruleset.lookups import GuardedLookup, RoleLookups, View
 from secmarkd.ruleset.names import Namer
-from secmarkd.ruleset.table import BaseHook, Chain, Key, Mark, Match, Restore, Rule, Save, Span, Verdict
+from secmarkd.ruleset.table import (
+    BaseHook,
+    Chain,
+    DynamicSet,
+    InSet,
+    Key,
+    Mark,
+    Match,
+    ObjectKind,
+    Remember,
+    Restore,
+    Rule,
+    Save,
+    Statement,
+    Verdict,
+)
 
 PRIORITY_SECURITY = 50
 """NF_IP_PRI_SECURITY: after destination NAT, before source NAT and SELinux's own hook at 225 (linux/netfilter_ipv4.h)."""
@@ -30,8 +48,19 @@ PRIORITY_FORWARD = -226
 NO_USER = 4294967295
 """(uid_t) -1, which no socket has: `meta skuid != NO_USER` holds exactly where the hook sees a socket."""
 
+OPENED = DynamicSet("opened", Key.CT_ID, size=131072, timeout=3600)
+"""Connections whose opening was seen, where no label says so. An element takes some 100 bytes of the kernel's memory; one
+that is asked for begins its hour again. It is stable from the first packet on (nf_ct_get_id, Linux 5.3)."""
+NOT_REMEMBERED = "not_remembered"
+"""A counter: packets that opened a connection when OPENED was full, so that it is in doubt."""
+
 _ACCEPT: Rule = (Verdict("accept"),)
 _SAVED = Match(Key.CT_SECMARK, 0, negated=True)
+_UNSAVED = Match(Key.CT_SECMARK, 0)
+_UNSEEN = InSet(Key.CT_ID, OPENED.name, negated=True)
+_DATAGRAM = Match(Key.L4PROTO, tuple(sorted(DATAGRAM_PROTOCOLS)))
+_FIRST = Match(Key.CT_STATE, "new,related")
+"""Conntrack has seen no answer yet; `related` is the first packet of an announced connection, and every ICMP error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +72,9 @@ class _Half:
     view: View
 
     @property
-    def service_port(self) -> tuple[Key, Key]:
-        """The port, of TCP and UDP, at which this half looks for the service."""
-        if self.view.port_is_destination:
-            return Key.TCP_DPORT, Key.UDP_DPORT
-        return Key.TCP_SPORT, Key.UDP_SPORT
+    def ports(self) -> str:
+        """The chain of those lookups that name a port."""
+        return f"{self.chain}_ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +91,13 @@ class _Hook:
 
     @property
     def labelled(self) -> str:
+        """The chain where hits of openers end."""
         return f"labelled_{self.name}"
+
+    @property
+    def opened(self) -> str:
+        """The chain that has openings remembered."""
+        return f"opened_{self.name}"
 
 
 _INPUT = _Hook(
@@ -88,10 +121,16 @@ _FORWARD = _Hook(
 
 
 def chains(
-    lookups: Mapping[Role, RoleLookups], defaults: Defaults, namer: Namer, environment: Environment, marks: bool
+    lookups: Mapping[Role, RoleLookups],
+    defaults: Defaults,
+    namer: Namer,
+    protocols: frozenset[int],
+    *,
+    marks: bool,
 ) -> list[Chain]:
-    """All chains of the table. `marks` is False in rehearsal, where no label is saved or restored."""
-    builder = _Builder(lookups, defaults, namer, environment, marks)
+    """All chains of the table. `protocols` are those of the rules; `marks` is False in rehearsal, where no label is saved
+    or restored."""
+    builder = _Builder(lookups, defaults, namer, protocols, marks)
     result = builder.hook(_INPUT) + builder.hook(_OUTPUT)
     if lookups[Role.FORWARD].lookups or defaults.forward is not None:
         result += builder.hook(_FORWARD)
@@ -103,62 +142,120 @@ class _Builder:
     lookups: Mapping[Role, RoleLookups]
     defaults: Defaults
     namer: Namer
-    environment: Environment
+    protocols: frozenset[int]
     marks: bool
 
     def hook(self, hook: _Hook) -> list[Chain]:
         """The chains of one hook."""
-        originals, replies = f"{hook.name}_original", f"{hook.name}_reply"
         original, reply = hook.original, hook.reply
+        carried: tuple[Rule, ...] = ()
+        if hook is _OUTPUT and self.marks:
+            # A packet that is here again, inside an encapsulation, with the socket of the program that it is of.
+            carried = ((Match(Key.META_SECMARK, 0, negated=True), Verdict("accept")),)
         base = (
-            (Match(Key.CT_DIRECTION, "original"), Verdict("goto", originals)),
-            (Match(Key.CT_DIRECTION, "reply"), Verdict("goto", replies)),
+            *carried,
+            (Match(Key.CT_DIRECTION, "original"), Verdict("goto", f"{hook.name}_original")),
+            (Match(Key.CT_DIRECTION, "reply"), Verdict("goto", f"{hook.name}_reply")),
             (Verdict("jump", original.chain),),
             (Verdict("jump", reply.chain),),
-            *self._defaults(hook, original.role),
+            *self._defaults(original.role, Verdict("accept")),
         )
         return [
             Chain(hook.name, base, BaseHook(hook.name, hook.priority)),
-            Chain(originals, self._known(hook, original, reply, udp=not hook.remote_opens)),
-            Chain(replies, self._known(hook, reply, original, udp=True)),
-            *self._half(hook, original),
-            *self._half(hook, reply),
+            *self._known(hook, f"{hook.name}_original", original, reply),
+            *self._known(hook, f"{hook.name}_reply", reply, original),
+            *(Chain(each.chain, self._rules(self.lookups[each.role].lookups, each)) for each in (original, reply)),
+            *(Chain(each.ports, self._rules(self._naming_ports(each), each)) for each in (reply, original)
+              if self._naming_ports(each)),
             Chain(hook.labelled, self._labelled(hook)),
-        ]
+            Chain(hook.opened, self._opened(hook)),
+        ]  # fmt: skip
 
-    def _known(self, hook: _Hook, first: _Half, other: _Half, udp: bool) -> tuple[Rule, ...]:
-        """Packets whose direction conntrack knows: their own role, the other one where conntrack may be wrong, the label
-        that they inherit, the default."""
-        doubts: list[Rule] = []
-        outside = _outside(self.environment.ephemeral)
-        if outside is not None:
-            tcp_port, udp_port = other.service_port
-            look = Verdict("jump", other.chain)
-            not_opening = Match(Key.TCP_SYN_ACK, "syn", negated=True)
-            doubts.append((not_opening, Match(tcp_port, outside, negated=True), look))
-            if udp:
-                doubts.append((Match(udp_port, outside, negated=True), look))
-        return (*self._own_role(hook, first), *doubts, *self._expected(hook), *self._defaults(hook, first.role))
+    def _naming_ports(self, half: _Half) -> tuple[GuardedLookup, ...]:
+        return tuple(each for each in self.lookups[half.role].lookups if each.names_port)
 
-    def _own_role(self, hook: _Hook, half: _Half) -> tuple[Rule, ...]:
-        """The lookups of the role that the direction says. They stand here once more and not behind a jump, and a reply,
-        which never is new, ends at its hit: this is the path of nearly every packet."""
-        of_role = self.lookups[half.role]
-        if of_role.by_process:
-            return ((Verdict("jump", half.chain),),)
-        hit = Verdict("goto", hook.labelled) if half is hook.original else Verdict("accept")
-        return tuple(each.rule(half.view, self.namer.kind, hit) for each in of_role.lookups)
+    def _rules(self, lookups: Iterable[GuardedLookup], half: _Half, hit: str = "") -> tuple[Rule, ...]:
+        """The lookups of a role, which go to a chain where they hit, or end there."""
+        end = Verdict("goto", hit) if hit else Verdict("accept")
+        return tuple(each.rule(half.view, self.namer.kind, end) for each in lookups)
 
-    def _expected(self, hook: _Hook) -> tuple[Rule, ...]:
-        """A connection that a helper announced and that no label names has its parent's label. Not on loopback, where the
-        parent's two ends share one saved label."""
+    def _known(self, hook: _Hook, name: str, own: _Half, other: _Half) -> list[Chain]:
+        """Packets whose direction conntrack knows: the role that it says, the other one in doubt, the default.
+
+        The lookups stand here once more and not behind a jump, and a reply, which opens nothing, ends at its hit: this
+        is the path of nearly every packet."""
+        of_role, opener = self.lookups[own.role], own is hook.original
+        hit = hook.labelled if opener else ""
+        by_process = self._rules(of_role.by_process, own, hit)
+        selective = self._rules((each for each in of_role.by_packet if each.more_than_ports), own, hit)
+        by_port = self._rules((each for each in of_role.by_packet if not each.more_than_ports), own, hit)
+        end = Verdict("goto", hook.labelled) if opener else Verdict("accept")
+        rest = (
+            *selective, *self._announced(hook), *by_port,
+            *self._in_doubt(hook, name, other), *self._defaults(own.role, end), *self._unlabelled(hook, own),
+        )  # fmt: skip
+        doubt = self._doubt(hook, name, other, opener=opener)
+        if not by_process or not self.marks:
+            return [Chain(name, (*by_process, *rest)), *doubt]
+        hidden = self._hidden(hook, own, f"{name}_by_packet")
+        return [Chain(name, (*by_process, *hidden)), Chain(f"{name}_by_packet", rest), *doubt]
+
+    def _hidden(self, hook: _Hook, half: _Half, rest: str) -> tuple[Rule, ...]:
+        """Where rules ask for the process and the hook does not see it, the saved label decides: not for the server's end
+        of a connection over loopback, whose label is the client's."""
+        distant = (Match(hook.interface, "lo", negated=True),) if half.role is Role.SERVER else ()
+        return (
+            (Match(Key.SKUID, NO_USER, negated=True), Verdict("goto", rest)),
+            (*distant, _SAVED, Restore(), Verdict("accept")),
+            (Verdict("goto", rest),),
+        )
+
+    def _announced(self, hook: _Hook) -> tuple[Rule, ...]:
+        """A connection that a helper announced has its parent's label, which the kernel copies (init_conntrack), unless a
+        rule asks for more than ports. Not on loopback, where the parent's two ends share one saved label."""
         if not self.marks:
             return ()
         distant = () if hook is _FORWARD else (Match(hook.interface, "lo", negated=True),)
         return ((Match(Key.CT_STATUS, "expected"), *distant, _SAVED, Restore(), Verdict("accept")),)
 
-    def _defaults(self, hook: _Hook, role: Role) -> tuple[Rule, ...]:
-        end = Verdict("goto", hook.labelled)
+    def _in_doubt(self, hook: _Hook, name: str, other: _Half) -> tuple[Rule, ...]:
+        """To the chain for connections whose opening was not seen. One that is remembered in the set is kept there."""
+        if not self._naming_ports(other):
+            return ()
+        unsaved = (_UNSAVED,) if self.marks else ()
+        if not self._remembers_in_set(hook):
+            return ((*unsaved, Verdict("jump", f"{name}_doubt")),)
+        seen = InSet(Key.CT_ID, OPENED.name)
+        return (
+            (seen, Remember(Key.CT_ID, OPENED.name, refresh=True)),
+            (*unsaved, _UNSEEN, Verdict("jump", f"{name}_doubt")),
+        )
+
+    def _doubt(self, hook: _Hook, name: str, other: _Half, *, opener: bool) -> list[Chain]:
+        """What does not open its connection goes to the other role's lookups by port, whose hits are not remembered."""
+        if not self._naming_ports(other):
+            return []
+        look = Verdict("goto", other.ports)
+        rules: list[Rule] = [(*each, look) for each in self._not_opening()]
+        if not opener or not hook.remote_opens:
+            rules.append((_DATAGRAM, look))
+        else:
+            rules.append((_DATAGRAM, Match(Key.CT_STATE, "established"), look))
+            if hook is _INPUT:
+                rules.append((_DATAGRAM, Match(Key.IIFNAME, "lo"), look))
+        return [Chain(f"{name}_doubt", tuple(rules))]
+
+    def _not_opening(self) -> list[tuple[Statement, ...]]:
+        """What holds for the packets that say by themselves that they open no connection. Protocols that no rule names are
+        left out: nothing of theirs can be in doubt, and not every kernel can look into them."""
+        found: list[tuple[Statement, ...]] = [(Match(Key.TCP_SYN_ACK, "syn", negated=True),)]
+        if SCTP in self.protocols:
+            found.append((Match(Key.L4PROTO, SCTP), Match(Key.SCTP_INIT, "missing")))
+        if DCCP in self.protocols:
+            found.append((Match(Key.DCCP_TYPE, "request", negated=True),))
+        return found
+
+    def _defaults(self, role: Role, end: Verdict) -> tuple[Rule, ...]:
         if role is Role.FORWARD:
             forward = self.defaults.forward
             return () if forward is None else ((self._mark(str(forward)), end),)
@@ -166,40 +263,40 @@ class _Builder:
         icmp = (Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS))), self._mark(str(self.defaults.icmp)), end)
         return (icmp, (self._mark(str(default)), end))
 
+    def _unlabelled(self, hook: _Hook, half: _Half) -> tuple[Rule, ...]:
+        """A forwarded opening that gets no label is remembered all the same."""
+        if hook is not _FORWARD or half is not hook.original or self.defaults.forward is not None:
+            return ()
+        return ((_FIRST, Verdict("goto", hook.opened)),)
+
     def _mark(self, context: str) -> Mark:
         return Mark(self.namer.kind, self.namer.object_name(context))
 
-    def _half(self, hook: _Hook, half: _Half) -> list[Chain]:
-        """The lookups of a role. Where some ask for the process and the hook does not see it, the saved label decides."""
-        of_role, hit = self.lookups[half.role], Verdict("goto", hook.labelled)
-        by_process = [each.rule(half.view, self.namer.kind, hit) for each in of_role.by_process]
-        by_packet = [each.rule(half.view, self.namer.kind, hit) for each in of_role.by_packet]
-        if not by_process or not self.marks:
-            return [Chain(half.chain, (*by_process, *by_packet))]
-        rest = f"{half.chain}_by_packet"
-        distant = (Match(hook.interface, "lo", negated=True),) if half.role is Role.SERVER else ()
-        hidden: tuple[Rule, ...] = (
-            (Match(Key.SKUID, NO_USER, negated=True), Verdict("goto", rest)),
-            (*distant, _SAVED, Restore(), Verdict("accept")),
-            (Verdict("goto", rest),),
-        )
-        return [Chain(half.chain, (*by_process, *hidden)), Chain(rest, tuple(by_packet))]
-
     def _labelled(self, hook: _Hook) -> tuple[Rule, ...]:
-        """Save the label of a new connection: for `conntrack -L`, for connections that it announces, and for packets whose
-        process no hook sees. On loopback only the client's label is saved, for both ends share the connection."""
-        if not self.marks:
-            return (_ACCEPT,)
-        distant = (Match(Key.IIFNAME, "lo", negated=True),) if hook is _INPUT else ()
-        save: Rule = (Match(Key.CT_STATE, "new"), *distant, Save())
-        if hook is _OUTPUT and self.lookups[Role.CLIENT].by_process:
-            save = (Match(Key.CT_DIRECTION, "original"), Save())
-        return (save, _ACCEPT)
+        """Openings are remembered. Where labels ask for the process, the saved label follows a changed label map, for those
+        packets whose process no hook sees."""
+        rules: list[Rule] = [(_FIRST, Verdict("goto", hook.opened))]
+        if self.marks and hook is _OUTPUT and self.lookups[Role.CLIENT].by_process:
+            rules.append((Match(Key.CT_DIRECTION, "original"), _SAVED, Save()))
+        return (*rules, _ACCEPT)
 
+    def _opened(self, hook: _Hook) -> tuple[Rule, ...]:
+        """Remember an opening: by its label, which `conntrack -L` shows and announced connections inherit, or in the set.
+        On loopback both ends share the connection, and the client's label is saved, at output."""
+        errors = (Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS))), Match(Key.CT_STATE, "related"))
+        others = [errors, *self._not_opening()]
+        if hook is _INPUT:
+            others.append((Match(Key.IIFNAME, "lo"),))
+        save: list[Rule] = [(Save(),)] if self.marks else []
+        if self._remembers_in_set(hook):
+            unsaved = (_UNSAVED,) if self.marks else ()
+            save += [
+                (*unsaved, Remember(Key.CT_ID, OPENED.name), Verdict("accept")),
+                (*unsaved, Mark(ObjectKind.COUNTER, NOT_REMEMBERED)),
+            ]
+        return (*((*each, Verdict("accept")) for each in others), *save, _ACCEPT)
 
-def _outside(ephemeral: tuple[int, int]) -> Span | int | None:
-    """The ephemeral ports as nft writes them; None where no port is outside of them."""
-    low, high = ephemeral
-    if low <= 1 and high >= 65535:
-        return None
-    return low if low == high else Span(low, high)
+    def _remembers_in_set(self, hook: _Hook) -> bool:
+        """Whether an opening may leave no saved label, and anything asks for it."""
+        unsaved = not self.marks or (hook is _FORWARD and self.defaults.forward is None)
+        return unsaved and any(self._naming_ports(each) for each in (hook.original, hook.reply))

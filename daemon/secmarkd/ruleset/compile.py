@@ -15,13 +15,13 @@ from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule, in_numbers
 from secmarkd.model.names import Name
-from secmarkd.ruleset.chains import chains
+from secmarkd.ruleset.chains import NOT_REMEMBERED, OPENED, chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.kinds import EXACT, RANGED, Group, Selector, groups
 from secmarkd.ruleset.lookups import GuardedLookup, RoleLookups
 from secmarkd.ruleset.names import Namer
 from secmarkd.ruleset.resolve import Box, Cell, Clash, resolve, resolve_points
-from secmarkd.ruleset.table import Map, Object, ObjectKind, Table
+from secmarkd.ruleset.table import Chain, Map, Object, ObjectKind, Remember, Table
 from secmarkd.ruleset.witness import describe_clash
 
 EXPANSION_BUDGET = 4096
@@ -73,14 +73,26 @@ def compile_table(
     if clashes:
         _refuse(clashes, label_map, environment)
     _refuse_too_many(elements)
-    all_chains = chains(lookups, label_map.defaults, namer, environment, marks=mode is Mode.LABEL)
+    protocols = frozenset(rule.protocol for rule in label_map.rules if rule.protocol is not None)
+    all_chains = chains(lookups, label_map.defaults, namer, protocols, marks=mode is Mode.LABEL)
     used = {str(rule.context) for rule in label_map.rules if exists(rule, environment)} | set(namer.default_contexts)
+    objects = [_object(namer, context, kind) for context in used]
+    sets = (OPENED,) if _remembering(all_chains) else ()
+    if sets:
+        objects.append(Object(NOT_REMEMBERED, ObjectKind.COUNTER))
     return Table(
-        objects=tuple(sorted(_object(namer, context, kind) for context in used)),
+        objects=tuple(sorted(objects, key=lambda each: each.name)),
+        sets=sets,
         maps=tuple(sorted(maps, key=lambda each: each.name)),
         chains=tuple(sorted(all_chains, key=lambda each: each.name)),
         flags=OWNED if ownership is Ownership.EXCLUSIVE else (),
     )
+
+
+def _remembering(all_chains: Iterable[Chain]) -> bool:
+    """Whether openings are remembered in the set."""
+    statements = (statement for chain in all_chains for rule in chain.rules for statement in rule)
+    return any(isinstance(each, Remember) for each in statements)
 
 
 def compile_without_contradicting_names(

@@ -18,13 +18,28 @@ from dataclasses import dataclass, field
 from secmarkd.ruleset.decode_statement import decode_rule
 from secmarkd.ruleset.elements import Elements, Field, key_width
 from secmarkd.ruleset.foreign import Json, dump, foreign, ordered
-from secmarkd.ruleset.table import FAMILY, NAME, BaseHook, Chain, Foreign, Map, Object, ObjectKind, Rule, Table
+from secmarkd.ruleset.table import (
+    FAMILY,
+    NAME,
+    BaseHook,
+    Chain,
+    DynamicSet,
+    Foreign,
+    Key,
+    Map,
+    Object,
+    ObjectKind,
+    Rule,
+    Table,
+)
 
 _FIELDS = {each.nft_type: each for each in Field}
 _KINDS = frozenset(ObjectKind)
 _BORING = frozenset({"family", "table", "name", "handle"})
 _STATE = frozenset({"packets", "bytes"})
 """What a counter has counted is not part of what was configured."""
+_CT_ID = ("integer", {"typeof": {"ct": {"key": "id"}}})
+"""How the type of `ct id` is listed: as a word by 1.0.6, which also leaves out `dynamic`."""
 _HOOK = ("type", "hook", "prio", "policy")
 
 
@@ -53,6 +68,7 @@ class _Reader:
     seen: bool = False
     flags: tuple[str, ...] = ()
     objects: dict[str, Object] = field(default_factory=dict)
+    sets: dict[str, DynamicSet] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
     heads: dict[str, BaseHook | None] = field(default_factory=dict)
     rules: dict[str, dict[object, Rule]] = field(default_factory=dict)
@@ -69,6 +85,8 @@ class _Reader:
             self._table(value)
         elif kind in _KINDS:
             self._object(ObjectKind(kind), value)
+        elif kind == "set":
+            self._set(value)
         elif kind == "map":
             self._map(value)
         elif kind == "chain":
@@ -88,6 +106,7 @@ class _Reader:
         chains = [Chain(name, tuple(self.rules.get(name, {}).values()), base) for name, base in self.heads.items()]
         return Table(
             objects=tuple(sorted(self.objects.values(), key=lambda each: (each.name, each.kind))),
+            sets=tuple(sorted(self.sets.values(), key=lambda each: each.name)),
             maps=tuple(sorted(self.maps.values(), key=lambda each: each.name)),
             chains=tuple(sorted(chains, key=lambda each: each.name)),
             foreign=ordered(self.foreign),
@@ -108,6 +127,22 @@ class _Reader:
             return self._foreign(kind, name, value)
         self.objects[name] = Object(name, kind, context)
         self._extras(kind, value, {"context"} | (_STATE if kind is ObjectKind.COUNTER else frozenset()))
+        return None
+
+    def _set(self, value: Json) -> None:
+        name, key, flags = value.get("name"), value.get("type"), _words(value.get("flags"))
+        size, timeout = value.get("size"), value.get("timeout")
+        dynamic = "timeout" in flags and set(flags) <= {"timeout", "dynamic"}
+        if (
+            not isinstance(name, str)
+            or key not in _CT_ID
+            or not dynamic
+            or type(size) is not int
+            or type(timeout) is not int
+        ):
+            return self._foreign("set", name, value)
+        self.sets[name] = DynamicSet(name, Key.CT_ID, size, timeout)
+        self._extras("set", value, {"type", "size", "flags", "timeout", "elem"})
         return None
 
     def _map(self, value: Json) -> None:

@@ -16,11 +16,13 @@ from secmarkd.ruleset.foreign import Json, dump
 from secmarkd.ruleset.table import (
     Chain,
     Foreign,
+    InSet,
     Key,
     Lookup,
     Mark,
     Match,
     ObjectKind,
+    Remember,
     Restore,
     Rule,
     Save,
@@ -38,9 +40,10 @@ _ADDRESSES = {Key.IP_SADDR: 4, Key.IP_DADDR: 4, Key.IP6_SADDR: 6, Key.IP6_DADDR:
 _NAMES = frozenset({Key.IIFNAME, Key.OIFNAME, Key.CGROUP})
 _WORDS = {
     Key.CT_DIRECTION: ("original", "reply"),
-    Key.CT_STATE: ("invalid", "new", "established", "related", "untracked"),
+    Key.CT_STATE: ("new", "established", "related", "invalid", "untracked"),  # and several, in this order
     Key.CT_STATUS: ("expected",),
     Key.TCP_SYN_ACK: ("syn", "ack", "syn | ack"),
+    Key.DCCP_TYPE: ("request",),
 }
 _BIT_TESTS = frozenset({Key.CT_STATE, Key.CT_STATUS})
 _SECMARK = {"meta": {"key": "secmark"}}
@@ -85,6 +88,8 @@ def _statement(word: str, inner: Json) -> Statement:
             return Restore()
         case "accept" | "return" if inner is None:
             return Verdict(word)
+        case "set" if set(inner) == {"op", "elem", "set"} and inner["op"] in ("add", "update"):
+            return Remember(_key(inner["elem"]), _text(inner["set"]).removeprefix("@"), inner["op"] == "update")
         case "jump" | "goto" if set(inner) == {"target"}:
             return Verdict(word, _text(inner["target"]))
     raise _Unknown
@@ -101,11 +106,13 @@ def _labelling(kind: ObjectKind, inner: Json) -> Statement:
     raise _Unknown
 
 
-def _match(inner: Json) -> Match:
+def _match(inner: Json) -> Match | InSet:
     if set(inner) != {"op", "left", "right"}:
         raise _Unknown
     key = _key(inner["left"])
     negated = inner["op"] == "!="
+    if key is Key.CT_ID and inner["op"] in ("==", "!="):
+        return InSet(key, _text(inner["right"]).removeprefix("@"), negated)
     if not negated and inner["op"] != ("in" if key in _BIT_TESTS else "=="):
         raise _Unknown
     return Match(key, _value(key, inner["right"]), negated)
@@ -118,6 +125,8 @@ def _key(left: Json) -> Key:
             return Key(f"{word} {inner['key']}")
         case "payload" if set(inner) == {"protocol", "field"}:
             return Key(f"{inner['protocol']} {inner['field']}")
+        case "sctp chunk" if inner == {"name": "init"}:
+            return Key.SCTP_INIT
         case "socket" if set(inner) <= {"key", "level"} and inner["key"] == "cgroupv2":
             return Key.CGROUP
         case "&" if inner[0] == {"payload": {"protocol": "tcp", "field": "flags"}}:
@@ -140,8 +149,12 @@ def _value(key: Key, right: Json) -> Value | Span:
         return _address(_ADDRESSES[key], right)
     if key in _NAMES:
         return _text(right)
-    if key is Key.CT_SECMARK:
+    if key in (Key.CT_SECMARK, Key.META_SECMARK):
         return _number(key, right)
+    if key is Key.SCTP_INIT and type(right) is bool:
+        return "exists" if right else "missing"
+    if key is Key.CT_STATE and len(_flags(right)) > 1 and set(_flags(right)) <= set(_WORDS[key]):
+        return ",".join(sorted(_flags(right), key=_WORDS[key].index))
     word = "syn | ack" if key is Key.TCP_SYN_ACK and _flags(right) == ["ack", "syn"] else _flags(right)[0]
     if (len(_flags(right)) > 1 and word != "syn | ack") or word not in _WORDS[key]:
         raise _Unknown

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.elements import unequal_parts
-from secmarkd.ruleset.encode import render_chain_head, render_key, render_object, render_rule
+from secmarkd.ruleset.encode import render_chain_head, render_key, render_object, render_rule, render_set
 from secmarkd.ruleset.table import Chain, Foreign, Map, Object, Rule, Table
 
 _Thing = TypeVar("_Thing", Rule, Foreign)
@@ -18,7 +18,7 @@ ELEMENT_SAMPLES = 100
 
 
 def diff(desired: Table, live: Table | None) -> tuple[Drift, ...]:
-    """What differs, in the order: table, objects, maps and elements, chains and rules, foreign things. Empty iff equal.
+    """What differs: table, objects, sets, maps and elements, chains and rules, foreign things. Empty iff equal.
 
     `live` is None when the table is known to be absent, which is one drift and not one for everything in it.
     """
@@ -29,6 +29,7 @@ def diff(desired: Table, live: Table | None) -> tuple[Drift, ...]:
     return (
         *_flags(desired, live),
         *_objects(desired, live),
+        *_sets(desired, live),
         *_maps(desired, live),
         *_chains(desired, live),
         *_foreign(desired, live),
@@ -59,6 +60,15 @@ def _one_object(wanted: Object | None, there: Object | None) -> Iterator[Drift]:
 
 def _text(each: Object | None) -> str:
     return "" if each is None else render_object(each)
+
+
+def _sets(desired: Table, live: Table) -> Iterator[Drift]:
+    expected = {each.name: render_set(each) for each in desired.sets}
+    found = {each.name: render_set(each) for each in live.sets}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            change = Change.MISSING if name not in found else Change.ADDED if name not in expected else Change.CHANGED
+            yield Drift(Thing.SET, change, f"set {name}", expected.get(name, ""), found.get(name, ""))
 
 
 def _maps(desired: Table, live: Table) -> Iterator[Drift]:

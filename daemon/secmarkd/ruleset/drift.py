@@ -11,6 +11,7 @@ class Thing(StrEnum):
 
     TABLE = "table"
     OBJECT = "object"
+    SET = "set"
     MAP = "map"
     ELEMENT = "element"
     CHAIN = "chain"

@@ -21,7 +21,9 @@ from secmarkd.ruleset.table import (
     FAMILY,
     NAME,
     Chain,
+    DynamicSet,
     Foreign,
+    InSet,
     Key,
     Lookup,
     Map,
@@ -29,6 +31,7 @@ from secmarkd.ruleset.table import (
     Match,
     Object,
     ObjectKind,
+    Remember,
     Restore,
     Rule,
     Save,
@@ -58,6 +61,8 @@ _WORD = re.compile(r"[a-z]+\Z")
 _NAMES = (Key.IIFNAME, Key.OIFNAME, Key.CGROUP)
 _ADDRESSES = (Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR)
 _ADDRESS = re.compile(r"[0-9a-f.:]+(/[0-9]+)?\Z")
+_STATES = re.compile(r"[a-z]+(,[a-z]+)+\Z")
+_SECMARKS = (Key.CT_SECMARK, Key.META_SECMARK)
 
 
 def encode(transaction: Transaction, *, table_present: bool = False) -> str:
@@ -111,6 +116,7 @@ def _table(table: Table) -> list[str]:
         raise ValueError(f"secmarkd does not write a {table.foreign[0].what}")
     lines = [_add_table(table.flags)]
     lines += [_add_object(each) for each in table.objects]
+    lines += [_add_set(each) for each in table.sets]
     lines += [_add_map(each) for each in table.maps]
     lines += [_add_chain(each) for each in table.chains]
     for chain in table.chains:
@@ -126,6 +132,7 @@ def _rebuild(before: Table, after: Table) -> list[str]:
     lines += [line for each in todo.shrink for line in _command(each, True)]
     lines += [f"delete {kind} {_HERE} {_name(name)}" for kind, name in todo.delete]
     lines += [_add_object(each) for each in todo.objects]
+    lines += [_add_set(each) for each in todo.sets]
     lines += [_add_map(each) for each in todo.maps]
     lines += [_add_chain(each) for each in todo.chains]
     for chain in after.chains:
@@ -160,6 +167,10 @@ def _add_rule(chain: str, rule: Rule) -> str:
     return f"add rule {_HERE} {chain} {render_rule(rule)}"
 
 
+def _add_set(each: DynamicSet) -> str:
+    return f"add set {_HERE} {_name(each.name)} {{ {render_set(each)} }}"
+
+
 def _add_map(each: Map) -> str:
     key = " . ".join(one.nft_type for one in each.key)
     flags = " flags interval;" if each.interval else ""
@@ -188,6 +199,11 @@ def render_chain_head(chain: Chain) -> str:
     return f"type {base.type} hook {base.hook} priority {base.priority}; policy {base.policy};"
 
 
+def render_set(each: DynamicSet) -> str:
+    """`typeof ct id; size 65536; flags dynamic,timeout; timeout 3600s;`."""
+    return f"typeof {each.key}; size {each.size:d}; flags dynamic,timeout; timeout {each.timeout:d}s;"
+
+
 def render_key(map_: Map, key: bytes) -> str:
     """A packed key of a map as people read it: `tcp . 80`, `10.0.0.0/8 . 443-450`, `"eth0" . 22`, `1000 . udp . 53`."""
     return render_packed(map_.key, map_.interval, key, names=True)
@@ -211,6 +227,10 @@ def render_statement(statement: Statement) -> str:
             return "ct secmark set meta secmark"
         case Restore():
             return "meta secmark set ct secmark"
+        case InSet(key, name, negated):
+            return f"{key} {'!= ' if negated else ''}@{_shown(name)}"
+        case Remember(key, name, refresh):
+            return f"{'update' if refresh else 'add'} @{_shown(name)} {{ {key} }}"
         case Verdict(action, chain):
             return f"{action} {_shown(chain)}".rstrip()
         case Foreign():
@@ -227,7 +247,7 @@ def _match(match: Match) -> str:
     key, value = match.key, _value(match.key, match.value)
     sign = "!=" if match.negated else "=="
     match key:
-        case Key.CT_SECMARK:
+        case Key.CT_SECMARK | Key.META_SECMARK:
             # nft refuses `ct secmark != 0` but takes a masked form, which it then lists without the mask.
             return f"{key} and 0xffffffff {sign} {value}"
         case Key.TCP_SYN_ACK:
@@ -260,6 +280,14 @@ def _shown(text: str) -> str:
 
 # --- what nft can be made to understand ---
 
+_LOOKED_UP = frozenset(
+    {
+        Key.L4PROTO, Key.IIFNAME, Key.OIFNAME, Key.SKUID, Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR,
+        Key.TH_SPORT, Key.TH_DPORT,
+    }
+)  # fmt: skip
+"""What can be a field of a map's key."""
+
 
 def _check(statement: Statement) -> None:
     """ValueError for a statement that cannot be written as it is."""
@@ -270,8 +298,10 @@ def _check(statement: Statement) -> None:
             _name(name)
         case Lookup(_, keys, map_):
             _name(map_)
-            if not keys or set(keys) & {Key.CGROUP, Key.TCP_SYN_ACK, Key.CT_SECMARK}:
+            if not keys or not set(keys) <= _LOOKED_UP:
                 raise ValueError(f"no map can be looked up by {' . '.join(keys)}")
+        case InSet(_, name) | Remember(_, name):
+            _name(name)
         case Verdict(action, chain):
             _word(action)
             if chain:
@@ -297,6 +327,10 @@ def _check_value(key: Key, value: Value | Span) -> None:
             good = is_quotable(value)
         case str() if key in _ADDRESSES:
             good = _ADDRESS.match(value) is not None
+        case str() if key is Key.SCTP_INIT:
+            good = value in ("exists", "missing")
+        case str() if key is Key.CT_STATE and "," in value:
+            good = _STATES.match(value) is not None
         case str():
             good = value == "syn | ack" or _WORD.match(value) is not None
         case int():

@@ -71,6 +71,17 @@ class GuardedLookup:
         """Whether it asks for the local process, which not every hook sees for every packet."""
         return self.by_user or self.cgroup is not None
 
+    @property
+    def more_than_ports(self) -> bool:
+        """Whether it asks for anything besides protocol and ports."""
+        narrow = {Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE}
+        return self.by_process or self.pattern is not None or not narrow.isdisjoint(self.selectors)
+
+    @property
+    def names_port(self) -> bool:
+        """Whether it asks for the service's port."""
+        return Selector.PORT in self.selectors
+
     def rule(self, view: View, kind: ObjectKind, hit: Verdict) -> Rule:
         """The lookup as a rule that ends with `hit` where it finds a label."""
         statements: list[Statement] = []

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from secmarkd.ruleset.changes import ElementChanges, element_changes
-from secmarkd.ruleset.table import BaseHook, Chain, Map, Object, ObjectKind, Table
+from secmarkd.ruleset.table import BaseHook, Chain, DynamicSet, Map, Object, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements
 
 _SETS = frozenset({"set", "map"})
@@ -19,7 +19,9 @@ _OTHERS = frozenset(
 def rebuildable(live: Table, desired: Table) -> bool:
     """Whether `desired` can be made of `live` without deleting the table: where all that is foreign can be named."""
     kinds = {"element", "chain", *_SETS, *_OTHERS}
-    return live.flags == desired.flags and all(each.name and each.what in kinds for each in live.foreign)
+    there = {each.name: each for each in live.sets}
+    sets = all(there.get(each.name, each) == each for each in desired.sets)
+    return sets and live.flags == desired.flags and all(each.name and each.what in kinds for each in live.foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Steps:
     delete: tuple[tuple[str, str], ...]
     """Maps, chains, objects and foreign things: nft's word for the kind, and the name."""
     objects: tuple[Object, ...]
+    sets: tuple[DynamicSet, ...]
     maps: tuple[Map, ...]
     """With all their elements."""
     chains: tuple[Chain, ...]
@@ -51,6 +54,7 @@ def steps(before: Table, after: Table) -> Steps:
     changes = _changes(before, after, spoilt, renamed)
     flushed = {each.name for each in before.chains} | {name for what, name in foreign if what == "chain"}
     gone_sets = {("map", each.name) for each in before.maps if each.name not in changes}
+    gone_sets |= {("set", each.name) for each in set(before.sets) - set(after.sets)}
     gone_sets |= {each for each in foreign if each[0] in _SETS}
     gone_chains = {("chain", name) for name in flushed - {name for name, _ in chains}}
     gone_objects = {(str(each.kind), each.name) for each in set(before.objects) - objects}
@@ -60,6 +64,7 @@ def steps(before: Table, after: Table) -> Steps:
         shrink=tuple(each for change in changes.values() for each in change if isinstance(each, DeleteElements)),
         delete=(*sorted(gone_sets), *sorted(gone_chains), *sorted(gone_objects)),
         objects=tuple(each for each in after.objects if each not in objects),
+        sets=tuple(each for each in after.sets if each not in before.sets or ("set", each.name) in foreign),
         maps=tuple(each for each in after.maps if each.name not in changes),
         chains=tuple(each for each in after.chains if _hung(each) not in chains or each.base != there[each.name]),
         grow=tuple(each for change in changes.values() for each in change if isinstance(each, AddElements)),

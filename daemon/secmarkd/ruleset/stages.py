@@ -31,12 +31,24 @@ from typing import TypeVar
 
 from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, unequal_parts
-from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Lookup, Map, Mark, Object, Statement, Table, Verdict
+from secmarkd.ruleset.table import (
+    BaseHook,
+    Chain,
+    DynamicSet,
+    Foreign,
+    Lookup,
+    Map,
+    Mark,
+    Object,
+    Statement,
+    Table,
+    Verdict,
+)
 
 PREFIX = "next_"
 """Of names that are there for two transactions. The compiler gives no name that begins so."""
 
-_Part = TypeVar("_Part", Map, Chain)
+_Part = TypeVar("_Part", Map, Chain, DynamicSet)
 
 
 def stages(live: Table, desired: Table) -> tuple[Table, ...]:
@@ -64,6 +76,7 @@ def stages(live: Table, desired: Table) -> tuple[Table, ...]:
     filled = replace(
         desired,
         objects=_all_objects(desired.objects, live.objects, next_objects),
+        sets=_union(live.sets, desired.sets),
         maps=_union(live.maps, (each for each in desired.maps if each.name not in maps), next_maps),
         chains=_union(_left(live, desired), next_chains),
     )

@@ -52,7 +52,12 @@ class Key(StrEnum):
     CT_STATE = "ct state"
     CT_STATUS = "ct status"
     CT_SECMARK = "ct secmark"
+    CT_ID = "ct id"
+    META_SECMARK = "meta secmark"
     TCP_SYN_ACK = "tcp flags & (syn | ack)"
+    SCTP_INIT = "sctp chunk init"
+    """Compared with "exists" or "missing"."""
+    DCCP_TYPE = "dccp type"
     CGROUP = "socket cgroupv2"
 
 
@@ -70,7 +75,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`KEY == VALUE` or `KEY != VALUE`."""
+    """`KEY == VALUE` or `KEY != VALUE`. A `ct state` is one of those that a word with commas lists (`new,related`)."""
 
     key: Key
     value: Value | Span
@@ -105,6 +110,25 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
+class InSet:
+    """`KEY @SET`, or `KEY != @SET`: whether a dynamic set holds it."""
+
+    key: Key
+    set: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """`add @SET { KEY }`, or where `refresh` `update @SET { KEY }`, which also restarts its timeout. Where the set is full
+    the rule ends here (nft_dynset_eval)."""
+
+    key: Key
+    set: str
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`accept`, `return`, `jump CHAIN` or `goto CHAIN`."""
 
@@ -122,7 +146,7 @@ class Foreign:
     text: str
 
 
-Statement = Match | Mark | Lookup | Save | Restore | Verdict | Foreign
+Statement = Match | Mark | Lookup | Save | Restore | InSet | Remember | Verdict | Foreign
 Rule = tuple[Statement, ...]
 
 
@@ -157,6 +181,19 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
+class DynamicSet:
+    """A named set that rules fill (`flags dynamic,timeout`). What is in it is the kernel's, and no part of the state."""
+
+    name: str
+    key: Key
+    """Its type is that of this expression (`typeof`)."""
+    size: int
+    """How many elements it can hold."""
+    timeout: int
+    """Seconds that an element stays after it was last added or updated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """The whole table. Each tuple is sorted by name, so that equal tables are equal values."""
 
@@ -166,6 +203,7 @@ class Table:
     foreign: tuple[Foreign, ...] = field(default=())
     flags: tuple[str, ...] = ()
     """`owner`, `persist`, `dormant`, sorted."""
+    sets: tuple[DynamicSet, ...] = ()
 
     def element_count(self) -> int:
         """How many elements all maps have together."""

@@ -10,7 +10,7 @@ from secmarkd.model.address import Address, format_address, parse_address
 from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.labels import Environment, LabelMap, Role
 from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.protocols import ICMPV6, TCP, WITH_PORTS, protocol_name
+from secmarkd.model.protocols import ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS, protocol_name
 from secmarkd.ruleset.kinds import Group, Selector
 from secmarkd.ruleset.resolve import Clash, Range
 
@@ -65,7 +65,7 @@ def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
         locals_ = _addresses(ranges.get(Selector.LOCAL), family, _LOCALS)
         for remote, local in product(remotes, locals_):
             yield Packet(
-                hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol == TCP,
+                hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol in OPENED_PROTOCOLS, new=True,
                 source=local if outgoing else remote, destination=remote if outgoing else local,
                 source_port=_PORT if has_ports else None, destination_port=service if has_ports else None,
                 input_interface="" if outgoing else interface, output_interface=interface if outgoing else "",

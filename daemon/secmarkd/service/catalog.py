@@ -145,7 +145,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     EnvironmentNotFollowed: (
         "The labels could not follow a change of the machine",
         "@SECMARKD_ERROR@\n\n"
-        "The ephemeral ports or the cgroups of this machine are not what the labels were compiled for. The labels "
+        "The cgroups of this machine are not what the labels were compiled for. The labels "
         "stay as they were; the service tries again at the next verification.",
     ),
     CgroupsNotWatched: (

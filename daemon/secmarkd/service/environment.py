@@ -1,4 +1,4 @@
-"""What labels depend on besides the configuration: the machine's ephemeral ports, cgroups, and the ports in use."""
+"""What labels depend on besides the configuration: the machine's cgroups, and the ports in use."""
 
 from __future__ import annotations
 
@@ -13,25 +13,15 @@ from secmarkd.ruleset.plan import InUse
 PROC = Path("/proc")
 
 
-def read_environment(named: Collection[str], proc: Path = PROC, cgroups: str = ROOT) -> Environment:
+def read_environment(named: Collection[str], cgroups: str = ROOT) -> Environment:
     """The environment now; `named` are the cgroups that the label map names. OSError where it cannot be read."""
     found = {each: inode(each, cgroups) for each in sorted(named)}
     there = {each: number for each, number in found.items() if number is not None}
-    return Environment(ephemeral=_ephemeral(proc), cgroups=there)
-
-
-def _ephemeral(proc: Path) -> tuple[int, int]:
-    try:
-        low, high = (proc / "sys/net/ipv4/ip_local_port_range").read_text().split()
-    except FileNotFoundError:  # no IPv4, or no procfs: the kernel's default
-        return Environment().ephemeral
-    return int(low), int(high)
+    return Environment(cgroups=there)
 
 
 def differences(before: Environment, after: Environment) -> Iterator[tuple[str, str, str]]:
     """What changed: the thing, what it was, what it is."""
-    if before.ephemeral != after.ephemeral:
-        yield "net.ipv4.ip_local_port_range", _range(before.ephemeral), _range(after.ephemeral)
     for each in sorted({*before.cgroups, *after.cgroups}):
         was, now = before.cgroups.get(each), after.cgroups.get(each)
         if was != now:
@@ -45,12 +35,7 @@ def differences(before: Environment, after: Environment) -> Iterator[tuple[str, 
 
 def only_made_anew(before: Environment, after: Environment) -> bool:
     """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table."""
-    unchanged = before.ephemeral == after.ephemeral and before.names == after.names
-    return unchanged and before.cgroups.keys() == after.cgroups.keys()
-
-
-def _range(ports: tuple[int, int]) -> str:
-    return f"{ports[0]}-{ports[1]}"
+    return before.names == after.names and before.cgroups.keys() == after.cgroups.keys()
 
 
 def ports_in_use(proc: Path = PROC) -> InUse:
