@@ -1,7 +1,9 @@
 """Random label maps against random real packets: the kernel's counters equal the reference evaluator's answers.
 
 Each round loads a random label map in rehearse mode on a host between two others, sends TCP, UDP, ICMP and other packets
-over loopback and both cables, in both directions and through the host, captures every packet, and compares.
+over loopback and both cables, in both directions and through the host, captures every packet, and compares. Connections
+are opened from ports that labels name, conntrack is flushed in the middle of them, servers answer what it has forgotten,
+and its FTP helper announces connections.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from random import Random
 import pytest
 
 from secmarkd.model.address import parse_address, parse_prefix
-from secmarkd.model.evaluate import evaluate
+from secmarkd.model.evaluate import evaluate, views
 from secmarkd.model.labels import Environment, LabelMap, Mode, Role
-from secmarkd.model.packet import Packet
-from secmarkd.model.protocols import TCP, UDP
+from secmarkd.model.packet import Hook, Packet
+from secmarkd.model.protocols import ICMP_PROTOCOLS, OPENED_PROTOCOLS, TCP, UDP
 from secmarkd.ruleset.compile import compile_table
 from secmarkd.ruleset.encode import encode
 from secmarkd.ruleset.names import Namer
@@ -37,6 +39,14 @@ PLACES = [parse_prefix(each) for each in (
 ROUNDS = 100
 FLOWS = 25
 SOURCE_PORTS = [*PORTS, 40001, 51000, 1023]
+FTP_PORT = 8000
+FTP_HELPER = f"""table inet helpers {{
+  ct helper ftp {{
+    type "ftp" protocol tcp;
+  }}
+  chain in {{ type filter hook prerouting priority -150; tcp dport {FTP_PORT} ct helper set "ftp"; }}
+  chain out {{ type filter hook output priority -150; tcp dport {FTP_PORT} ct helper set "ftp"; }}
+}}"""
 
 End = tuple[Namespace, str, int]
 
@@ -44,6 +54,7 @@ End = tuple[Namespace, str, int]
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Network]:
     with traffic.network() as made:
+        made.host.nft(FTP_HELPER)
         yield made
 
 
@@ -60,6 +71,7 @@ def test_counters_equal_the_evaluator(hosts: Network, seed: int) -> None:
             flow.close()
         for _ in range(FLOWS):
             round_.send_something()
+        round_.close()
         round_.compare()
     finally:
         round_.capture.close()
@@ -84,7 +96,11 @@ class Round:
         self.hosts, self.label_map, self.random = hosts, label_map, random
         self.namer = Namer(label_map, ObjectKind.COUNTER)
         self.capture = Capture(hosts.host, hosts.own)
-        self.packets: list[Packet] = []
+        self.expected: Counter[str] = Counter()
+        self.opened: set[object] = set()
+        """Connections whose opening the table has seen since conntrack last forgot them."""
+        self.flows: list[TcpFlow] = []
+        """Open ones."""
         self.counted_before: Counter[str] = Counter()
 
     def early_connections(self) -> list[tuple[TcpFlow, str]]:
@@ -95,9 +111,9 @@ class Round:
     def begin(self) -> None:
         table = compile_table(self.label_map, Mode.REHEARSE, ENVIRONMENT)
         self.hosts.host.run(["conntrack", "-F"])
-        self.capture.forget()
         self.hosts.host.nft(encode((Replace(table),)))
         while True:  # neighbour discovery goes on meanwhile; begin where nothing came between
+            self.capture.drain(0)
             self.capture.forget()
             self.counted_before = self._counters()
             if not self.capture.drain(0):
@@ -105,10 +121,77 @@ class Round:
 
     def send_something(self) -> None:
         self._send()
-        self.packets += self.capture.drain(0)
+        self._see(0)
+
+    def close(self) -> None:
+        """End the connections that are still open."""
+        for flow in self.flows:
+            flow.close()
+
+    def _see(self, seconds: float) -> None:
+        """Evaluate what has been captured."""
+        for packet in self.capture.drain(seconds):
+            label = self._label(packet)
+            if label is not None:
+                self.expected[label] += 1
+
+    def _label(self, packet: Packet) -> str | None:
+        connection = (
+            packet.protocol,
+            frozenset({(packet.source, packet.source_port), (packet.destination, packet.destination_port)}),
+        )
+        packet = replace(packet, remembered=connection in self.opened)
+        decision = evaluate(self.label_map, packet, ENVIRONMENT)
+        opening = packet.new and (packet.opens or packet.protocol not in {*OPENED_PROTOCOLS, *ICMP_PROTOCOLS})
+        at_first_hook = packet.hook is not Hook.INPUT or not packet.loopback
+        if opening and at_first_hook and decision.role is views(packet)[0].role:
+            self.opened.add(connection)
+        return self.namer.object_name(str(decision.context)) if decision.context else None
+
+    def _forget(self) -> None:
+        """Conntrack forgets everything, between packets; open connections then go on, whoever speaks first."""
+        while self.capture.pending(0.06):  # a delayed acknowledgement comes 40 ms later (TCP_DELACK_MIN)
+            self._see(0)
+        self.hosts.host.run(["conntrack", "-F"])
+        self.capture.forget()
+        self.opened.clear()
+        for flow in self.flows:
+            flow.exchange(self.random.choice(["client", "server"]))
+
+    def _keep_open(self) -> None:
+        flow = self._open_tcp()
+        if flow is not None:
+            flow.exchange()
+            self.flows.append(flow)
+
+    def _answer_late(self) -> None:
+        """A server answers what conntrack has forgotten, or from another of its addresses, and is asked again."""
+        sender, receiver = self._two_ends()
+        client, server = self._two_ports(sender, receiver)
+        self._sockets(UDP, client, server, 0)
+        traffic.late_answer(server, client)
+
+    def _announced(self) -> None:
+        """An FTP client names a port of its own, and the server opens a connection to it from a port that labels name."""
+        sender, receiver = self._two_ends()
+        if ":" in sender[1] or "127.0.0.1" in (sender[1], receiver[1]):
+            return
+        control = self._open_tcp_between((*sender, 40002), (*receiver, FTP_PORT))
+        if control is None:
+            return
+        data_port, from_port = self.random.choice([40003, *PORTS]), self.random.choice([20, *PORTS])
+        control.say(f"PORT {sender[1].replace('.', ',')},{data_port >> 8},{data_port & 255}\r\n".encode())
+        if from_port != FTP_PORT:
+            data = self._open_tcp_between((*receiver, from_port), (*sender, data_port))
+            if data is not None:
+                data.exchange()
+                data.close()
+        control.close()
 
     def _send(self) -> None:
-        kind = self.random.choice(["tcp", "tcp", "refused", "udp", "udp", "unreachable", "ping", "protocol"])
+        kind = self.random.choice([
+            "tcp", "tcp", "open", "refused", "udp", "udp", "late", "unreachable", "ping", "protocol", "ftp", "forget",
+        ])  # fmt: skip
         sender, receiver = self._two_ends()
         client, server = self._two_ports(sender, receiver)
         if kind == "tcp":
@@ -116,6 +199,14 @@ class Round:
             if flow is not None:
                 flow.exchange()
                 flow.close()
+        elif kind == "open":
+            self._keep_open()
+        elif kind == "forget":
+            self._forget()
+        elif kind == "late":
+            self._answer_late()
+        elif kind == "ftp":
+            self._announced()
         elif kind == "refused":
             self._sockets(TCP, client, server, 0)
             traffic.refused(client, server)
@@ -130,7 +221,9 @@ class Round:
 
     def _open_tcp(self) -> TcpFlow | None:
         sender, receiver = self._two_ends()
-        client, server = self._two_ports(sender, receiver)
+        return self._open_tcp_between(*self._two_ports(sender, receiver))
+
+    def _open_tcp_between(self, client: End, server: End) -> TcpFlow | None:
         uid = self.random.choice([0, 1000])
         flow = traffic.tcp(client, server, uid)
         if flow is not None:
@@ -161,19 +254,13 @@ class Round:
 
     def compare(self) -> None:
         """Until the last packet has been captured and counted; different for long is different."""
-        expected: Counter[str] = Counter()
         found: Counter[str] = Counter()
         for attempt in range(20):
-            self.packets += self.capture.drain(0.25 if attempt else 0)
-            expected = Counter(filter(None, map(self._expected, self.packets)))
+            self._see(0.25 if attempt else 0)
             found = self._counters() - self.counted_before
-            if expected == found:
+            if self.expected == found:
                 return
-        assert found == expected
-
-    def _expected(self, packet: Packet) -> str | None:
-        decision = evaluate(self.label_map, packet, ENVIRONMENT)
-        return self.namer.object_name(str(decision.context)) if decision.context else None
+        assert found == self.expected
 
     def _counters(self) -> Counter[str]:
         listed = self.hosts.host.nft_json("list counters table inet secmarkd")

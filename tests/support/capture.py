@@ -84,15 +84,18 @@ class Capture:
         self._socket.close()
 
     def forget(self) -> None:
-        """Drop what was captured, and conntrack's memory with it (the caller has flushed the real one)."""
-        self.drain(0)
+        """Know nothing of connections any more (the caller has flushed conntrack's memory of them)."""
         self._originals.clear()
         self._answered.clear()
+
+    def pending(self, seconds: float) -> bool:
+        """Whether a packet waits to be drained, or comes within that time."""
+        return bool(select.select([self._socket], [], [], seconds)[0])
 
     def drain(self, seconds: float) -> list[Packet]:
         """The packets captured so far; waits up to `seconds` for a first one."""
         packets: list[Packet] = []
-        if seconds and not select.select([self._socket], [], [], seconds)[0]:
+        if seconds and not self.pending(seconds):
             return packets
         while True:
             try:

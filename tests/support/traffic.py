@@ -109,6 +109,11 @@ class TcpFlow:
             sender.sendall(b"x" * 10)
             assert receiver.recv(100) == b"x" * 10
 
+    def say(self, text: bytes) -> None:
+        """The client says something that the server reads."""
+        self.client.sendall(text)
+        assert self.server.recv(1000) == text
+
     def close(self) -> None:
         """Close in order: each end has the other's FIN, and its acknowledgement, before a socket goes away."""
         for sender, receiver in ((self.client, self.server), (self.server, self.client)):
@@ -161,6 +166,21 @@ def udp(client: tuple[Namespace, str, int], server: tuple[Namespace, str, int], 
         _, sender = serving.recvfrom(100)
         serving.sendto(b"answer", sender)
         assert outgoing.recv(100) == b"answer"
+
+
+def late_answer(server: tuple[Namespace, str, int], client: tuple[Namespace, str, int]) -> None:
+    """A datagram of a server that conntrack knows nothing of, another one from it, and a question to it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            serving = stack.enter_context(bound(server[0], socket.SOCK_DGRAM, server[1], server[2]))
+            asking = stack.enter_context(bound(client[0], socket.SOCK_DGRAM, client[1], client[2]))
+        except OSError:
+            return
+        for _ in range(2):
+            serving.sendto(b"answer", (client[1], client[2]))
+            assert asking.recv(100) == b"answer"
+        asking.sendto(b"question", (server[1], server[2]))
+        assert serving.recv(100) == b"question"
 
 
 def ping(sender: tuple[Namespace, str], target: str, random: Random) -> None:
