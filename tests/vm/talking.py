@@ -53,10 +53,13 @@ class Talker:
         return int(answer)
 
     def connect(
-        self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "it", seconds: float = PATIENCE
-    ) -> str:
-        """`ok`, `timeout`, or the name of the errno."""
-        return self._ask("connect", name=connection, kind=kind, host=host, port=port, seconds=seconds)
+        self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "it", seconds: float = PATIENCE,
+        *, source: int = 0, device: str = "",
+    ) -> str:  # fmt: skip
+        """`ok`, `timeout`, or the name of the errno. From the port `source` and over `device`, where they are given."""
+        return self._ask(
+            "connect", name=connection, kind=kind, host=host, port=port, seconds=seconds, source=source, device=device
+        )
 
     def accept(self, connection: str = "it", listener: str = "listener", seconds: float = PATIENCE) -> str:
         """`ok` or `timeout`."""
@@ -106,10 +109,14 @@ class Talker:
         return int(number)
 
 
-def open_connection(server: Talker, client: Talker, port: int, host: str = "127.0.0.1", name: str = "it") -> None:
-    """A TCP connection between the two, called `name` at both ends. AssertionError when it is refused."""
-    server.listen(port, host, connection=f"{name} listener")
-    assert client.connect(port, host, connection=name) == "ok"
+def open_connection(
+    server: Talker, client: Talker, port: int, host: str = "127.0.0.1", name: str = "it", kind: str = "tcp",
+    *, source: int = 0,
+) -> None:  # fmt: skip
+    """A connection between the two, called `name` at both ends, from the port `source` if given. AssertionError when it is
+    refused."""
+    server.listen(port, host, kind, connection=f"{name} listener")
+    assert client.connect(port, host, kind, connection=name, source=source) == "ok"
     assert server.accept(connection=name, listener=f"{name} listener") == "ok"
 
 

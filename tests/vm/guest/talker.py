@@ -16,7 +16,12 @@ import sys
 import threading
 from typing import Any
 
-KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+    "dccp": (6, 33),  # SOCK_DCCP, IPPROTO_DCCP
+}
 MESSAGE = b"x" * 100
 
 
@@ -44,12 +49,17 @@ class Talker:
         """A listening or receiving socket; the answer is its port."""
         made = self._sockets[name] = _socket(kind, host)
         made.bind((host, port))
-        if kind == "tcp":
+        if kind != "udp":
             made.listen()
         return str(made.getsockname()[1])
 
-    def do_connect(self, name: str, kind: str, host: str, port: int, seconds: float) -> str:
+    def do_connect(self, name: str, kind: str, host: str, port: int, seconds: float, source: int, device: str) -> str:
+        """From a port, and over an interface, where they are given."""
         made = self._sockets[name] = _socket(kind, host)
+        if device:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        if source:
+            made.bind(("", source))
         made.settimeout(seconds)
         made.connect((host, port))
         return "ok"
@@ -137,7 +147,7 @@ class Talker:
 
 
 def _socket(kind: str, host: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, KINDS[kind])
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, *KINDS[kind])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return made
 
