@@ -218,6 +218,8 @@ class SelinuxState:
     """Contexts have a level."""
     policy: int = 0
     """Another number after each policy load and change of a boolean; 0 where the kernel does not tell."""
+    hidden: bool = False
+    """A policy seems to be loaded, but its file system is not mounted where this process could look: then not `active`."""
 
 
 class Selinux(Protocol):

@@ -9,7 +9,8 @@ from enum import Enum, auto
 from pathlib import Path
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.service.lock import AlreadyRunning, held
+from secmarkd.kernel.netns import inode
+from secmarkd.service.lock import AlreadyRunning, folder_of, held
 from secmarkd.service.status import State, Status, StatusFile
 
 
@@ -47,7 +48,7 @@ def alone(folder: Path, instead: str) -> Iterator[None]:
         with held(folder):
             yield
     except AlreadyRunning as error:
-        raise _refused(folder, error.pid, instead) from None
+        raise _refused(folder_of(folder, inode()), error.pid, instead) from None
     finally:
         signal.signal(signal.SIGHUP, before)
 

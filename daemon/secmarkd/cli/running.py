@@ -11,8 +11,9 @@ from secmarkd.cli.occupied import Holder, another_at_work, who
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
 from secmarkd.errors import SecmarkdError
+from secmarkd.kernel.netns import inode
 from secmarkd.service.exits import Exit
-from secmarkd.service.lock import holder
+from secmarkd.service.lock import Holding, folder_of, holder, holding
 from secmarkd.service.status import Reload, State, Status, StatusFile
 
 POLL = 0.02
@@ -25,13 +26,17 @@ class NotRunning(SecmarkdError):
 
 def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """The service's last word, and whether it still lives."""
-    folder, out = Path(arguments.runtime_dir), Output.on(tools.out)
+    out = Output.on(tools.out)
+    folder, elsewhere = _here(Path(arguments.runtime_dir))
     last = StatusFile(folder).read()
+    if last is not None and last.netns not in (0, inode()):
+        last = None  # what the service of another namespace said when it ended
     pid = _living(folder, last)
     running = pid is not None and who(pid, last) is Holder.SERVICE
     now = tools.clock.monotonic()
     if arguments.json:
-        out.json({"running": running, "line": last.line(now) if last else "", **(last.to_json() if last else {})})
+        said = {"running": running, "line": last.line(now) if last else "", **(last.to_json() if last else {})}
+        out.json(said | ({"elsewhere": elsewhere} if elsewhere is not None and not running else {}))
     elif running and last is not None:
         good = last.state is State.IN_SYNC
         out.line(f"running (process {pid})")
@@ -43,13 +48,34 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
         for each in last.waiting:
             out.line(f"note: {each}")
     else:
-        out.line("not running", Colour.BAD)
+        if elsewhere is not None:
+            process = f" (process {elsewhere})" if elsewhere else ""
+            out.line("not running in this network namespace", Colour.BAD)
+            out.line(f"the service{process} keeps the labels of another one")
+        else:
+            out.line("not running", Colour.BAD)
         if pid and who(pid, last) is Holder.SECMARKCTL:
             out.line(f"another secmarkctl is at work (process {pid})")
         if last is not None:
             out.line(f"when last seen: {last.line(now)}")
-        out.line("hint: `systemctl start secmarkd`; `secmarkctl plan` tells what is in the kernel")
+        start = "`secmarkctl apply` labels it once" if elsewhere is not None else "`systemctl start secmarkd`"
+        out.line(f"hint: {start}; `secmarkctl plan` tells what is in the kernel")
     return _exit(last) if running and last is not None else Exit.FAILURE
+
+
+def _here(root: Path) -> tuple[Path, int | None]:
+    """Where the status of this network namespace is; and where the service keeps another's, its process."""
+    here = inode()
+    try:
+        folder, found = folder_of(root, here), holding(root)
+        pid, of = (found.pid, found) if found is not None else (0, None)
+    except PermissionError:  # others than root take the status for it
+        last = StatusFile(root).read()
+        alive = last is not None and Path(f"/proc/{last.pid}").is_dir()
+        of = Holding(last.pid, last.netns) if last is not None and alive else None
+        pid = of.pid if of is not None else 0
+        folder = root / f"netns-{here}" if of is not None and of.elsewhere(here) else root
+    return folder, pid if of is not None and of.elsewhere(here) else None
 
 
 def _living(folder: Path, last: Status | None) -> int | None:
@@ -72,7 +98,11 @@ def _exit(status: Status) -> Exit:
 
 def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Signal, and wait for a reload that began after the signal: an earlier one may have read the files before an edit."""
-    folder, out = Path(arguments.runtime_dir), Output.on(tools.out)
+    out = Output.on(tools.out)
+    folder, elsewhere = _here(Path(arguments.runtime_dir))
+    if elsewhere is not None and not _held(folder):
+        message = f"no service keeps this network namespace; the service (process {elsewhere}) keeps another"
+        raise NotRunning(message, hint="`secmarkctl apply` brings this one's labels to the configuration, once")
     pid = _service(folder)
     asked = tools.clock.monotonic()
     try:
@@ -91,6 +121,13 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     head = "reload rejected, the labels stay as they were" if not done.accepted else "reloaded"
     complain(done.problems, f"{head}: {done.error}", done.hint, tools.err)
     return Exit(done.exit_status)
+
+
+def _held(folder: Path) -> bool:
+    try:
+        return holding(folder) is not None
+    except PermissionError:
+        return True
 
 
 def _service(folder: Path) -> int:

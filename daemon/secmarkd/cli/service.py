@@ -12,6 +12,7 @@ from pathlib import Path
 
 from secmarkd.cli.boundary import EXIT_CODES, guarded
 from secmarkd.cli.tools import Tools, version
+from secmarkd.kernel.netns import inode
 from secmarkd.ports import SelinuxEvents
 from secmarkd.service.environment import ports_in_use, read_environment
 from secmarkd.service.exits import Exit
@@ -60,7 +61,8 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     loop = Loop(clock)
     lock = Lock(folder)
     _acquire(lock, tools)
-    StatusFile(folder).publish(Status(pid=os.getpid()))  # tells who holds the lock: the service, and no secmarkctl
+    netns, file = inode(), StatusFile(lock.folder)
+    file.publish(Status(pid=os.getpid(), netns=netns))  # tells who holds the lock: the service, and no secmarkctl
     nft = tools.open_nft(at_once=True)
     events = tools.open_events()
     selinux_events = tools.open_selinux_events()
@@ -79,14 +81,14 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             clock=clock,
             read_environment=read_environment,
             ports_in_use=ports_in_use,
-            publish=StatusFile(folder).publish,
+            publish=file.publish,
             give_back=give_back,
             lookups=lookups,
             name_events=name_events,
         )
         watchdog = watchdog_interval(os.environ, os.getpid())
         folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
-        service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog)
+        service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog, netns=netns)
         loop.on_signal((signal.SIGHUP,), service.ask_reload)
         loop.on_signal((signal.SIGUSR1,), service.ask_verify)
         loop.on_signal((signal.SIGCHLD,), service.child_ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from secmarkd.ports import SelinuxState
@@ -16,25 +17,46 @@ _REFUSED = (errno.EINVAL, errno.ENOENT, errno.ERANGE)
 
 
 class SelinuxFs:
-    """SELinux of the running kernel. `root` and `own_context` are files of the kernel; others are for tests."""
+    """SELinux of the running kernel. `root` and `own_context` are files of the kernel; others are for tests.
 
-    def __init__(self, root: Path = SELINUXFS, own_context: Path = Path("/proc/self/attr/current")) -> None:
-        self._root = root
+    Without a `root` it is looked for at each question: `ip netns exec` has a /sys of its own, without it.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        own_context: Path = Path("/proc/self/attr/current"),
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self._given = root
         self._own_context = own_context
+        self._proc = proc
+
+    @property
+    def _root(self) -> Path:
+        if self._given is not None:
+            return self._given
+        return next((place for place in self._places() if _text(place / "policyvers")), SELINUXFS)
+
+    def _places(self) -> Iterator[Path]:
+        yield SELINUXFS
+        yield from _mounts(self._proc / "self/mountinfo")
+        yield self._proc / "1/root" / SELINUXFS.relative_to("/")
 
     def state(self) -> SelinuxState:
         """Its state now; all False where SELinux is not there, and before a policy is loaded.
 
         Without a policy the kernel takes every string for a context, and everything runs as `kernel`.
         """
-        loaded = bool(_text(self._root / "policyvers")) and self._labelled()
-        if not loaded:
-            return SelinuxState(active=False, enforcing=False, mls=False)
+        root = self._root
+        if not _text(root / "policyvers") or not self._labelled():
+            hidden = self._labelled() and "selinuxfs" in _text(self._proc / "filesystems").split()
+            return SelinuxState(active=False, enforcing=False, mls=False, hidden=hidden)
         return SelinuxState(
             active=True,
-            enforcing=_text(self._root / "enforce") == "1",
-            mls=_text(self._root / "mls") == "1",
-            policy=self._policy(),
+            enforcing=_text(root / "enforce") == "1",
+            mls=_text(root / "mls") == "1",
+            policy=_policy(root),
         )
 
     def valid(self, context: str) -> bool:
@@ -56,20 +78,27 @@ class SelinuxFs:
             os.close(file)
         return True
 
-    def _policy(self) -> int:
-        """`policyload` of struct selinux_kernel_status: version, sequence, enforcing, policyload, deny_unknown.
-
-        A read while the kernel writes may give the old number; the next read gives the new one.
-        """
-        try:
-            numbers = _STATUS.unpack_from((self._root / "status").read_bytes())
-        except (OSError, struct.error):
-            return 0
-        return int(numbers[3])
-
     def _labelled(self) -> bool:
         """Whether this process has a context of a policy."""
         return _text(self._own_context).partition(":")[0] not in ("", "kernel", "unconfined")
+
+
+def _policy(root: Path) -> int:
+    """`policyload` of struct selinux_kernel_status: version, sequence, enforcing, policyload, deny_unknown.
+
+    A read while the kernel writes may give the old number; the next read gives the new one.
+    """
+    try:
+        numbers = _STATUS.unpack_from((root / "status").read_bytes())
+    except (OSError, struct.error):
+        return 0
+    return int(numbers[3])
+
+
+def _mounts(mountinfo: Path) -> list[Path]:
+    """Where selinuxfs is mounted in this process's mount namespace (proc(5), mountinfo)."""
+    lines = (line.partition(" - ") for line in _text(mountinfo).splitlines())
+    return [Path(before.split()[4]) for before, _, after in lines if after.split(" ")[0] == "selinuxfs"]
 
 
 def _text(path: Path) -> str:

@@ -65,9 +65,13 @@ LARGE = 10_000
 class Service:
     """Keeps the kernel's labels as configured. `exit_status` is None while it runs."""
 
-    def __init__(self, world: World, *, pid: int, folders: str, watchdog: float | None = None) -> None:
+    def __init__(
+        self, world: World, *, pid: int, folders: str, watchdog: float | None = None, netns: int = 0
+    ) -> None:
         self._world = world
-        self._announcer = Announcer(Status(pid=pid), world.notifier, world.clock, world.publish, watchdog)
+        self._announcer = Announcer(
+            Status(pid=pid, netns=netns), world.notifier, world.clock, world.publish, watchdog
+        )
         world.nft.before_waiting(self._announcer.extend)
         self._reporter = Reporter(world.journal, world.clock, self._origin_of)
         self._watch = Watch(world.events, world.writers)

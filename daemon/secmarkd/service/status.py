@@ -45,6 +45,8 @@ class Status:
     """Everything worth telling. Moments are CLOCK_MONOTONIC seconds, which all processes since boot share."""
 
     pid: int
+    netns: int = 0
+    """The number of its network namespace; 0 where that is not known."""
     state: State = State.STARTING
     mode: str = ""
     labels: int = 0

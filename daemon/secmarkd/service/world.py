@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
+from secmarkd.kernel.netns import inode, name_of
 from secmarkd.model.labels import Environment
 from secmarkd.ports import (
     CgroupEvents,
@@ -53,7 +54,16 @@ class World:
 
 def require_selinux(selinux: Selinux) -> None:
     """SelinuxInactive unless a policy is loaded: before that, the kernel takes any text for a context."""
-    if not selinux.state().active:
+    state = selinux.state()
+    if state.hidden:
+        name = name_of(inode())
+        enter = f"nsenter --net=/run/netns/{name or 'NAME'} secmarkctl …"
+        raise SelinuxInactive(
+            "SELinux is active on this machine, but selinuxfs is not mounted here, so packets cannot be labelled",
+            operation="start",
+            hint=f"`ip netns exec` hides it; `{enter}` does not, or mount it: mount -t selinuxfs selinuxfs /sys/fs/selinux",
+        )
+    if not state.active:
         raise SelinuxInactive(
             "SELinux is not active on this machine, so packets cannot be labelled",
             operation="start",
