@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from secmarkd.errors import SelinuxInactive
 from secmarkd.kernel.selinuxfs import SelinuxFs
 from secmarkd.ports import SelinuxState
+from secmarkd.service.world import require_selinux
 
 INACTIVE = SelinuxState(active=False, enforcing=False, mls=False)
 
@@ -32,6 +34,36 @@ def test_without_a_policy_it_is_not_active(tmp_path: Path) -> None:
 
 def test_another_security_module_is_not_selinux(tmp_path: Path) -> None:
     assert SelinuxFs(tmp_path, tmp_path).state() == INACTIVE
+
+
+def mounted(folder: Path, at: Path) -> SelinuxFs:
+    """An adapter that has to look for selinuxfs, which is mounted there."""
+    (folder / "self").mkdir()
+    (folder / "self/mountinfo").write_text(
+        f"22 1 0:20 / / rw - ext4 /dev/sda1 rw\n30 22 0:27 / {at} rw,nosuid shared:9 - selinuxfs selinuxfs rw\n"
+    )
+    (folder / "filesystems").write_text("nodev\tsysfs\nnodev\tselinuxfs\n\text4\n")
+    (folder / "current").write_bytes(b"unconfined_u:unconfined_r:unconfined_t:s0\0")
+    return SelinuxFs(own_context=folder / "current", proc=folder)
+
+
+@pytest.mark.parametrize("place", ["selinux", "1/root/sys/fs/selinux"])
+def test_it_is_found_where_it_is_mounted_and_where_the_first_process_has_it(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "policyvers").write_text("33")
+    assert mounted(tmp_path, tmp_path / "selinux").state().active
+
+
+def test_where_it_is_not_to_be_found_that_is_told_from_a_kernel_without_selinux(tmp_path: Path) -> None:
+    adapter = mounted(tmp_path, tmp_path / "nowhere")
+    assert adapter.state() == SelinuxState(active=False, enforcing=False, mls=False, hidden=True)
+    with pytest.raises(
+        SelinuxInactive, match="SELinux is active on this machine, but selinuxfs is not mounted"
+    ) as caught:
+        require_selinux(adapter)
+    assert "nsenter --net=/run/netns/" in caught.value.hint
+    (tmp_path / "current").write_bytes(b"kernel\0")  # no policy is loaded
+    assert adapter.state() == INACTIVE
 
 
 @pytest.mark.parametrize(("enforce", "mls"), [("1", "1"), ("0", "1"), ("1", "0"), ("0", "0")])

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from secmarkd.errors import SecmarkdError
+from secmarkd.kernel.netns import inode, name_of
 from secmarkd.model.labels import Environment
 from secmarkd.model.protocols import TCP, UDP
 from secmarkd.service.environment import differences, ports_in_use, read_environment
-from secmarkd.service.lock import AlreadyRunning, Lock, held, holder
+from secmarkd.service.lock import AlreadyRunning, Lock, folder_of, held, holder
 from secmarkd.service.loop import Loop
 from secmarkd.service.notify import Manager, watchdog_interval
 from secmarkd.service.status import Reload, State, Status, StatusFile
@@ -72,6 +73,49 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_nobody_else_can_hold_the_lock_against_the_service(tmp_path: Path) -> None:
     with held(tmp_path):
         assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_each_network_namespace_has_a_lock(tmp_path: Path) -> None:
+    first, second, third = Lock(tmp_path, 7), Lock(tmp_path, 8), Lock(tmp_path, 9)
+    for each in (first, second, third):
+        each.acquire()
+    assert [each.folder for each in (first, second, third)] == [tmp_path, tmp_path / "netns-8", tmp_path / "netns-9"]
+    assert [folder_of(tmp_path, here) for here in (7, 8, 9, 10)] == [
+        tmp_path, tmp_path / "netns-8", tmp_path / "netns-9", tmp_path / "netns-10",
+    ]  # fmt: skip
+    for here in (7, 8, 9):
+        with pytest.raises(AlreadyRunning):
+            Lock(tmp_path, here).acquire()
+
+
+def test_a_place_that_became_free_lets_nobody_in_beside_the_holder_of_its_namespace(tmp_path: Path) -> None:
+    first, second = Lock(tmp_path, 7), Lock(tmp_path, 8)
+    first.acquire()
+    second.acquire()
+    first.release()
+    assert folder_of(tmp_path, 8) == tmp_path / "netns-8"
+    with pytest.raises(AlreadyRunning, match="netns-8"):
+        Lock(tmp_path, 8).acquire()
+    other = Lock(tmp_path, 7)
+    other.acquire()
+    assert other.folder == tmp_path
+
+
+@pytest.mark.parametrize("content", ["", "4711\n", "nonsense"])
+def test_who_left_no_namespace_is_taken_to_be_in_this_one(tmp_path: Path, content: str) -> None:
+    lock = Lock(tmp_path, 7)
+    lock.acquire()
+    (tmp_path / "lock").write_text(content)
+    with pytest.raises(AlreadyRunning):
+        Lock(tmp_path, 8).acquire()
+
+
+def test_a_namespace_has_a_number_and_perhaps_a_name(tmp_path: Path) -> None:
+    assert inode() > 0
+    assert inode(tmp_path / "nowhere") == 0
+    (tmp_path / "ctr").write_text("")
+    assert name_of(inode(tmp_path / "ctr"), tmp_path) == "ctr"
+    assert name_of(0, tmp_path) == name_of(1, tmp_path) == name_of(1, tmp_path / "nowhere") == ""
 
 
 def test_a_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:

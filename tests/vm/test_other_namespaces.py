@@ -1,4 +1,4 @@
-"""A container's network namespace beside the running service: its packets are checked too, so it needs labels of its own."""
+"""A container's network namespace beside the running service: its packets are checked too, so it needs its own labels."""
 
 from __future__ import annotations
 
