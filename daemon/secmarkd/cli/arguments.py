@@ -53,7 +53,8 @@ _VERBS = (
          folders="what is in the kernel is taken out, whatever is configured"),
     Verb("show", show.show, "show the effective label map, and where each entry is written",
          "settings, context, default, origins (of each of these: file, line, key, or null for what no file says), labels "
-         "(each with name, layer, origin, replaces), rules (each with label, role, context, layer, its selectors, origin)"),
+         "(each with name, layer, origin, replaces), rules (each with label, role, context, layer, its selectors, origin), "
+         "notes (as check has them)"),
     Verb("status", running.status, "tell what the service is doing; exit code 0 when the labels are verified",
          "running, line, and what the service last said of itself: state, labels, elements, error, reload and more",
          folders="the service tells of the folders that it was started with"),

@@ -24,7 +24,7 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
             raise
         out.json({"ok": False, "problems": [asdict(each) for each in error.problems], "notes": []})
         return exit_for(error)
-    notes = notes_of(loaded)
+    notes = notes_of(loaded, tools.read_network())
     counts = {
         "labels": loaded.label_count, "rules": len(label_map.rules), "elements": loaded.table.element_count(),
     }  # fmt: skip

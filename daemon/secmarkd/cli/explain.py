@@ -6,14 +6,17 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from secmarkd.cli.notes import notes_json
+from secmarkd.cli.notes import notes_json, roles_of
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import rule_json, selectors
 from secmarkd.cli.said import EXAMPLE, sort_out
 from secmarkd.cli.tools import Tools
+from secmarkd.cli.unmatched import absent_for_a_reason, in_its_place, unmatched
 from secmarkd.cli.words import UNKNOWN_USER, parse_packet
+from secmarkd.config.sources import Thing
 from secmarkd.model.context import parse_context
 from secmarkd.model.evaluate import ANNOUNCED, Decision, evaluate
+from secmarkd.model.host import HostNetwork
 from secmarkd.model.labels import LabelMap, Mode, Role
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.note import Note
@@ -68,6 +71,9 @@ def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
         if not unknown & loaded.names:  # a label may wait for the user, but none does
             parse_packet(arguments.words)
     answer = _answer(packet, assumed, unknown, loaded, label_map)
+    network = tools.read_network()
+    if network is not None:
+        answer = replace(answer, notes=(*answer.notes, *_on_this_host(answer, loaded, network)))
     out = Output.on(tools.out)
     if arguments.json:
         out.json(_json(answer))
@@ -139,6 +145,22 @@ def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelM
         if counted.context != decision.context:
             label = counted.context or "nothing"
             yield Note(f"packets have no label while rehearsing: this one is counted as {label} ({counted.why})")
+
+
+def _on_this_host(answer: Answer, loaded: Loaded, network: HostNetwork) -> Iterator[Note]:
+    """What the kernel sees in the place of the packet's interface; what of the rule that decided matches nothing here."""
+    packet, rule = answer.packet, answer.decision.rule
+    for name in dict.fromkeys(filter(None, (packet.input_interface, packet.output_interface))):
+        interface = network.named(name)
+        why = in_its_place(interface, network) if interface else absent_for_a_reason(name, network)
+        if why:
+            yield Note(why)
+    if rule is not None:
+        of_rule = {(Thing.INTERFACE, rule.interface), (Thing.LOCAL, rule.local)}
+        mentions = [
+            each for each in loaded.mentions if each.label == rule.label and (each.thing, each.value) in of_rule
+        ]
+        yield from unmatched(mentions, roles_of(loaded), network)
 
 
 def _print(answer: Answer, out: Output) -> None:

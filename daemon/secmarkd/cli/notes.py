@@ -7,7 +7,10 @@ from typing import Any
 
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import place
+from secmarkd.cli.unmatched import unmatched
 from secmarkd.config.sources import Mention, Thing
+from secmarkd.model.host import HostNetwork
+from secmarkd.model.labels import Role
 from secmarkd.model.names import Name
 from secmarkd.model.note import Note, Severity, note_at
 from secmarkd.service.loading import Loaded
@@ -27,10 +30,20 @@ def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
     ]
 
 
-def notes_of(loaded: Loaded) -> list[Note]:
-    """All that is worth knowing about a configuration without a mistake: warnings first, then by place."""
-    notes = (*_replaced(loaded), *_waiting(loaded), *loaded.notes)
+def notes_of(loaded: Loaded, network: HostNetwork | None, *, replaced: bool = True) -> list[Note]:
+    """All that is worth knowing about a configuration without a mistake: warnings first, then by place. `replaced`: which
+    labels replace others, too.
+
+    `network` is the network namespace that the verb runs in; None where it cannot be read, which is no reason to say more.
+    """
+    selectors = unmatched(loaded.mentions, roles_of(loaded), network) if network is not None else ()
+    notes = (*(_replaced(loaded) if replaced else ()), *_waiting(loaded), *selectors, *loaded.notes)
     return sorted(notes, key=lambda note: (note.severity is Severity.NOTE, note.file, note.line))
+
+
+def roles_of(loaded: Loaded) -> dict[str, frozenset[Role]]:
+    """The roles of each label, by its name."""
+    return {label.name: frozenset(role for role, _ in label.contexts) for label in loaded.label_sources}
 
 
 def _replaced(loaded: Loaded) -> Iterator[Note]:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
+from secmarkd.cli.notes import notes_json, notes_of, print_notes
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import origin_json, place, rule_json, selectors, text_or_none
 from secmarkd.cli.tools import Tools
@@ -28,9 +29,10 @@ def show(arguments: argparse.Namespace, tools: Tools) -> Exit:
     if arguments.nft:
         out.write(encode((Replace(loaded.table),)).rstrip("\n") + "\n")
     elif arguments.json:
-        out.json(_json(loaded, label_map))
+        out.json(_json(loaded, label_map) | {"notes": notes_json(notes_of(loaded, tools.read_network()))})
     else:
         _show_text(loaded, label_map, out)
+        print_notes(notes_of(loaded, tools.read_network(), replaced=False), out)
     return Exit.OK
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from secmarkd import __version__
+from secmarkd.model.host import HostNetwork
 from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, NameEvents, Nft, Selinux, SelinuxEvents, Writers
 
 
@@ -81,6 +82,16 @@ def open_name_events() -> NameEvents | None:
         return None
 
 
+def read_network() -> HostNetwork | None:
+    """This network namespace, now; None where the kernel does not tell."""
+    from secmarkd.kernel.rtnetlink import read_network
+
+    try:
+        return read_network()
+    except OSError:
+        return None
+
+
 def _opened(stream: TextIO | None) -> TextIO:
     """The stream; where this program was started without one, one that keeps nothing."""
     return stream if stream is not None else open(os.devnull, "w")
@@ -101,6 +112,7 @@ class Tools:
     open_writers: Callable[[], Writers] = open_writers
     open_selinux_events: Callable[[], SelinuxEvents | None] = open_selinux_events
     open_cgroup_events: Callable[[], CgroupEvents | None] = open_cgroup_events
+    read_network: Callable[[], HostNetwork | None] = read_network
     open_name_events: Callable[[], NameEvents | None] = open_name_events
 
 
