@@ -130,6 +130,23 @@ def test_one_bad_file_among_many_rejects_the_whole_reload_and_the_labels_stay(se
     assert "s_ssh_server_packet_t" in service.table()
 
 
+def test_files_that_others_may_write_are_taken_with_a_warning_that_no_reload_repeats(service: RealService) -> None:
+    file = service.root / "etc/labels.d/50-test.toml"
+    file.chmod(0o666)
+    service.start()
+    service.await_told("READY=1")
+    warning = f"warning: {file}: may be written by its group and everyone (mode 0666), so that others decide"
+    assert warning in service.said
+    assert f"fix: chmod go-w {file}" in service.said
+    for _ in range(3):
+        assert service.ctl("reload").returncode == 0
+    assert service.said.count(warning) == 1
+    (service.root / "etc/labels.d").chmod(0o777)
+    assert service.ctl("reload").returncode == 0
+    assert f"warning: {service.root}/etc/labels.d: may be written by" in service.said
+    assert service.said.count(warning) == 1
+
+
 def test_an_empty_label_map_is_a_valid_one_and_said_to_be(service: RealService) -> None:
     service.configure("")
     service.start()

@@ -589,6 +589,17 @@ def test_names_that_cannot_be_looked_up_are_notes_and_no_mistakes(machine: Machi
     assert (rules[0]["user"], rules[0]["user_name"]) == (0, "root")
 
 
+def test_a_configuration_that_others_may_write_is_a_warning_and_no_mistake(machine: Machine) -> None:
+    file = machine.root / "etc/labels.d/50-web.toml"
+    file.chmod(0o666)
+    checked = machine.ctl("check")
+    assert checked.code == 0
+    assert checked.out.startswith(f"warning: {file}: may be written by its group and everyone (mode 0666), so that")
+    (warning,) = json.loads(machine.ctl("check", "--json").out)["notes"]
+    assert (warning["severity"], warning["file"], warning["line"]) == ("warning", str(file), 0)
+    assert warning["message"].endswith(f"; fix: chmod go-w {file}")
+
+
 def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:
     machine.write("labels.d/60-waits.toml", WAITING)
     words = f"out tcp from 10.0.0.1 port 40000 to 10.0.0.2:2 on eth0 user 0 cgroup /sys/fs/cgroup/{NOWHERE}"

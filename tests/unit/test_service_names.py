@@ -12,6 +12,7 @@ from secmarkd.config.sources import Mention, Thing
 from secmarkd.errors import Problem, Upgraded, WorkerFailed
 from secmarkd.events import (
     ConfigurationProblem,
+    ConfigurationWritable,
     DriftDetected,
     DriftRepaired,
     EnvironmentChanged,
@@ -23,6 +24,7 @@ from secmarkd.events import (
 )
 from secmarkd.model.labels import Environment, LabelMap, Mode, Origin, Role, Rule
 from secmarkd.model.names import Found, Name, NameKind
+from secmarkd.model.note import Note, Severity
 from secmarkd.model.protocols import TCP
 from secmarkd.ruleset.compile import compile_table
 from secmarkd.service.loading import Loaded
@@ -221,6 +223,18 @@ def test_a_contradiction_by_numbers_alone_is_logged_and_in_the_status_once() -> 
     assert rig.service.status.state is State.IN_SYNC
     assert rig.service.status.waiting == (str(problem),)
     assert ConfigurationProblem not in [type(event) for event in rig.reload(loaded)]
+
+
+def test_a_configuration_that_others_may_write_is_logged_once() -> None:
+    warning, note = Note("writable", "/etc/a", severity=Severity.WARNING), Note("odd", "/etc/b")
+    loaded = replace(with_alice(), notes=(warning, note))
+    rig = rig_with(loaded)
+    rig.service.tick()
+    told = [str(event) for event in rig.journal.take() if isinstance(event, ConfigurationWritable)]
+    assert told == ["/etc/a: writable"]
+    assert ConfigurationWritable not in [type(event) for event in rig.reload(loaded)]
+    rig.reload(with_alice())
+    assert ConfigurationWritable in [type(event) for event in rig.reload(loaded)]
 
 
 def test_a_flood_of_names_is_summed_up() -> None:

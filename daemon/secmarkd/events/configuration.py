@@ -56,6 +56,20 @@ class ConfigurationProblem(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigurationWritable(Event):
+    """Others than root may write a file or directory that the configuration is read from."""
+
+    MESSAGE_ID: ClassVar[str] = "0745dbad8f954019acac13ab90f6286f"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    file: str
+    problem: str
+    """Who may, and the fix."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRejected(Event):
     """The loaded policy refuses a context."""
 

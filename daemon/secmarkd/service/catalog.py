@@ -13,6 +13,7 @@ from secmarkd.events import (
     CgroupAbsent,
     CgroupsNotWatched,
     ConfigurationProblem,
+    ConfigurationWritable,
     ContextsKnown,
     ContextsUnknown,
     Degraded,
@@ -112,6 +113,13 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "A mistake in the label map",
         "In @SECMARKD_FILE@, line @SECMARKD_LINE@: @SECMARKD_PROBLEM@\n\n"
         "A file with a mistake makes the whole configuration be rejected, never a part of it.",
+    ),
+    ConfigurationWritable: (
+        "Others may write the configuration of the packet labels",
+        "@SECMARKD_FILE@: @SECMARKD_PROBLEM@\n\n"
+        "The configuration is in force all the same. Whoever may write the file, or a directory on the way to it, can "
+        "give any packet any label at the next reload. secmarkd.toml, labels.d, its files, the targets of links and all "
+        "directories that they are in should belong to root and be writable by nobody else.",
     ),
     LabelRejected: (
         "The SELinux policy refuses a label",

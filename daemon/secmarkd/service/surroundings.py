@@ -11,10 +11,12 @@ from secmarkd.events import (
     CgroupAbsent,
     CgroupsNotWatched,
     ConfigurationProblem,
+    ConfigurationWritable,
     EnvironmentChanged,
     EnvironmentNotFollowed,
 )
 from secmarkd.model.labels import Environment
+from secmarkd.model.note import Note, Severity
 from secmarkd.service.backoff import doubling
 from secmarkd.service.environment import differences, only_made_anew
 from secmarkd.service.loading import Loaded
@@ -44,6 +46,7 @@ class Surroundings:
         """In a row."""
         self._last = 0.0
         self._contradicting: frozenset[Problem] = frozenset()
+        self._warned: frozenset[Note] = frozenset()
         """What was logged of the labels in use."""
         self.names = NameWatch(world)
 
@@ -54,6 +57,7 @@ class Surroundings:
             self._world.journal.write(CgroupAbsent(cgroup))
         self.names.follow(loaded)
         self._contradictions(loaded)
+        self._warnings(loaded)
         refused = self._watch(loaded)
         if refused and loaded.cgroups:
             self._world.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
@@ -117,6 +121,14 @@ class Surroundings:
                     ConfigurationProblem(problem.file, problem.line, problem.key, problem.message)
                 )
         self._contradicting = frozenset(loaded.contradicting)
+
+    def _warnings(self, loaded: Loaded) -> None:
+        """Log who else may write the configuration; of one load after another, only what is new."""
+        warnings = [note for note in loaded.notes if note.severity is Severity.WARNING]
+        for note in warnings:
+            if note not in self._warned:
+                self._world.journal.write(ConfigurationWritable(note.file, note.message))
+        self._warned = frozenset(warnings)
 
     def _watch(self, loaded: Loaded) -> str:
         """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
