@@ -47,6 +47,9 @@ class Nft(Protocol):
         """From now on call `announce` before each question that may take long, with the seconds after which its answer is
         waited for no more. One read or commit may be several of them."""
 
+    def while_waiting(self, act: Callable[[], None]) -> None:
+        """From now on call `act` before each such question, and a few times a second until its answer is there."""
+
     def close(self) -> None:
         """End the adapter's process. The table stays."""
 

@@ -52,6 +52,9 @@ class Timed:
     def before_waiting(self, announce: Callable[[float], None]) -> None:
         self._inner.before_waiting(announce)
 
+    def while_waiting(self, act: Callable[[], None]) -> None:
+        self._inner.while_waiting(act)
+
     def close(self) -> None:
         self._inner.close()
 

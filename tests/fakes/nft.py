@@ -68,6 +68,7 @@ class FakeNft:
         """How many of them by `commit_at`."""
         self.reads = 0
         self.announce: Callable[[float], None] = lambda _: None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.takes = 0.0
         """Seconds after which the answer to a read or a commit is not waited for."""
         self.closed = False
@@ -86,12 +87,14 @@ class FakeNft:
         """As ports.Nft."""
         self.reads += 1
         self.announce(self.takes)
+        self.meanwhile()
         self._fail("read")
         return self.table
 
     def commit(self, transaction: Transaction) -> None:
         """As ports.Nft."""
         self.announce(self.takes)
+        self.meanwhile()
         self._commit(transaction, OURS)
 
     def _commit(self, transaction: Transaction, by: tuple[int, str]) -> None:
@@ -141,6 +144,10 @@ class FakeNft:
     def before_waiting(self, announce: Callable[[float], None]) -> None:
         """As ports.Nft."""
         self.announce = announce
+
+    def while_waiting(self, act: Callable[[], None]) -> None:
+        """As ports.Nft."""
+        self.meanwhile = act
 
     def close(self) -> None:
         """As ports.Nft."""

@@ -70,6 +70,10 @@ class DyingNft:
         """As ports.Nft."""
         self._nft.before_waiting(announce)
 
+    def while_waiting(self, act: Callable[[], None]) -> None:
+        """As ports.Nft."""
+        self._nft.while_waiting(act)
+
     def close(self) -> None:
         """As ports.Nft."""
         self._nft.close()

@@ -6,7 +6,8 @@ from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftHeldBack,
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.service.backoff import delay
-from secmarkd.service.reporting import BURST, ONE_BY_ONE, Reporter, sample
+from secmarkd.service.budget import BURST
+from secmarkd.service.reporting import ONE_BY_ONE, Reporter, sample
 from tests.fakes.service import FakeClock, FakeJournal
 
 

@@ -36,7 +36,16 @@ from secmarkd.events.event import Attributed, Event, Priority
 from secmarkd.events.labels import LabelsCreated, LabelsReplaced
 from secmarkd.events.life import EndedForUpgrade, Ready, RemovalFailed, Started, StartFailed, Stopped
 from secmarkd.events.policy import ContextsKnown, ContextsUnknown, EnforcementChanged
-from secmarkd.events.trouble import Degraded, EventsLost, Recovered, RepairFailed, VerificationFailed, WorkerCrashed
+from secmarkd.events.trouble import (
+    Degraded,
+    EventsLost,
+    Recovered,
+    RepairFailed,
+    RulesetBusy,
+    RulesetCalm,
+    VerificationFailed,
+    WorkerCrashed,
+)
 from secmarkd.events.words import count, duration
 
 EVENTS: tuple[type[Event], ...] = (
@@ -47,7 +56,7 @@ EVENTS: tuple[type[Event], ...] = (
     EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent, CgroupsNotWatched, NameWaits, NameFound, NamesNotLookedUp,
     DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
     FightDetected, FightEnded,
-    RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered, EventsLost,
+    RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered, RulesetBusy, RulesetCalm, EventsLost,
 )  # fmt: skip
 """The catalogue."""
 
@@ -87,6 +96,8 @@ __all__ = [
     "Reloaded",
     "RemovalFailed",
     "RepairFailed",
+    "RulesetBusy",
+    "RulesetCalm",
     "StartFailed",
     "Started",
     "Stopped",

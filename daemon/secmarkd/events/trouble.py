@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from secmarkd.events.event import Event, Priority
-from secmarkd.events.words import count, duration, with_hint
+from secmarkd.events.event import Attributed, Event, Priority
+from secmarkd.events.words import count, duration, with_hint, with_meanwhile
 
 
 @dataclass(frozen=True, slots=True)
-class RepairFailed(Event):
-    """Something differs and could not be put right."""
+class RepairFailed(Attributed, Event):
+    """Something differs and could not be put right. Whoever committed so often meanwhile that it may be why is named."""
 
     MESSAGE_ID: ClassVar[str] = "259ef0d970a849e6afb53941c2dd3734"
     PRIORITY: ClassVar[Priority] = Priority.ERR
@@ -20,11 +20,12 @@ class RepairFailed(Event):
     hint: str
 
     def __str__(self) -> str:
-        return f"repair of {count(self.count, 'difference')} failed: {with_hint(self.error, self.hint)}"
+        why = with_hint(with_meanwhile(self.error, self.by), self.hint)
+        return f"repair of {count(self.count, 'difference')} failed: {why}"
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationFailed(Event):
+class VerificationFailed(Attributed, Event):
     """The kernel's labels could not be read: whether they are as configured is not known."""
 
     MESSAGE_ID: ClassVar[str] = "46f54a17051f476784aca217d8fc8255"
@@ -33,11 +34,11 @@ class VerificationFailed(Event):
     hint: str
 
     def __str__(self) -> str:
-        return f"cannot verify the labels: {with_hint(self.error, self.hint)}"
+        return f"cannot verify the labels: {with_hint(with_meanwhile(self.error, self.by), self.hint)}"
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerCrashed(Event):
+class WorkerCrashed(Attributed, Event):
     """A helper process of the service crashed, hung or answered nonsense. The service itself goes on."""
 
     MESSAGE_ID: ClassVar[str] = "24295fb614374b22a9533bcf2221fd14"
@@ -46,7 +47,7 @@ class WorkerCrashed(Event):
     hint: str
 
     def __str__(self) -> str:
-        return f"a helper process failed: {with_hint(self.error, self.hint)}"
+        return f"a helper process failed: {with_hint(with_meanwhile(self.error, self.by), self.hint)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +92,45 @@ class EventsLost(Event):
 
     def __str__(self) -> str:
         return f"{count(self.count, 'event')} could not be written here: the journal did not take them"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetBusy(Attributed, Event):
+    """Others commit so often that the labels cannot be read, or write our table again and again without changing it."""
+
+    MESSAGE_ID: ClassVar[str] = "2a24ba5e3244419e932f066587a1ff03"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    error: str
+    """Why the labels could not be read; empty where they could."""
+    commits_per_second: int
+    longest_seconds: float
+
+    def __str__(self) -> str:
+        often = f"some {count(self.commits_per_second, 'commit')} a second"
+        by = self.by or "programs that are not known"
+        wait = f"the service looks again at least every {duration(self.longest_seconds)}"
+        if self.error:
+            return f"degraded: {self.error}: {often}, by {by}; the labels in the kernel stay as they are, and {wait}"
+        return f"degraded: table inet secmarkd is written again and again and not changed, {often}, by {by}; {wait}"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetCalm(Attributed, Event):
+    """After RulesetBusy: for a while nobody has been in the way, and the labels were read."""
+
+    MESSAGE_ID: ClassVar[str] = "1cd11ba9ae7044e2a231a8269c8abe9b"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    seconds: float
+    """From the first to the last pass that somebody was in the way of."""
+    passes: int
+    given_up: int
+    """How many of the passes could not read the labels."""
+    left: int
+    """Differences that are reported and left."""
+
+    def __str__(self) -> str:
+        how = f"{count(self.left, 'difference')} reported and left" if self.left else "in sync"
+        tried = (
+            f"{count(self.passes, 'pass', 'passes')} in {duration(self.seconds)}, {self.given_up} of them given up"
+        )
+        return f"the ruleset is calm again, {how}: {self.by or 'nobody'} was in the way of {tried}"

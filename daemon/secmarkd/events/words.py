@@ -13,6 +13,11 @@ def with_author(said: str, by: str) -> str:
     return f"{said}; by {by}" if by else said
 
 
+def with_meanwhile(error: str, by: str) -> str:
+    """The error, and who kept committing when it came."""
+    return f"{error}; meanwhile commits by {by}" if by else error
+
+
 def with_hint(error: str, hint: str) -> str:
     """The error, and in brackets what would mend it."""
     return f"{error} ({hint})" if hint else error

@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Self
 
 from secmarkd.errors import SecmarkdError, Upgraded, WorkerFailed
 from secmarkd.kernel import build
-from secmarkd.kernel.frames import Answer, Ended, Failed, Late, Raised, receive, send, to_frame
+from secmarkd.kernel.frames import Answer, Ended, Failed, Late, Meanwhile, Raised, receive, send, to_frame
 
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
@@ -71,8 +71,11 @@ class Child:
             build.require_unchanged()
             self._start()
 
-    def request(self, question: object, deadline: float, *, operation: str = "") -> Any:
-        """The handler's answer; what it raises of ours is raised here.
+    def request(
+        self, question: object, deadline: float, *, operation: str = "", meanwhile: Meanwhile | None = None
+    ) -> Any:
+        """The handler's answer; what it raises of ours is raised here. `meanwhile` is called a few times a second until it
+        is there.
 
         WorkerFailed when the child cannot be started, crashes, raises anything else, does not answer within `deadline`
         seconds (it is killed) or answers nonsense; it is then not known how much of the request it has done. The next
@@ -82,7 +85,7 @@ class Child:
         end = time.monotonic() + deadline
         frame = to_frame(question)
         self._start_for(operation)
-        return self._converse(frame, end, deadline, operation)
+        return self._converse(frame, end, deadline, operation, meanwhile)
 
     def begin(self, question: object, *, operation: str = "") -> int:
         """Send a request whose answer nobody waits for, to a child that is started for it. The descriptor that can be read
@@ -107,9 +110,11 @@ class Child:
         except OSError as error:
             raise WorkerFailed(f"{self._name} cannot be started: {error.strerror}", operation=operation) from error
 
-    def _converse(self, frame: bytes | None, end: float, deadline: float, operation: str) -> Any:
+    def _converse(
+        self, frame: bytes | None, end: float, deadline: float, operation: str, meanwhile: Meanwhile | None = None
+    ) -> Any:
         try:
-            reply = self._exchange(frame, end)
+            reply = self._exchange(frame, end, meanwhile)
         except Late:
             self.close()
             message = f"{self._name} did not answer within {deadline:g} s and was killed"
@@ -179,13 +184,13 @@ class Child:
             theirs.close()
             os.close(stderr_end)
 
-    def _exchange(self, frame: bytes | None, end: float) -> Answer | Raised | Failed:
+    def _exchange(self, frame: bytes | None, end: float, meanwhile: Meanwhile | None) -> Answer | Raised | Failed:
         connection = self._socket
         assert connection is not None
         try:
             if frame is not None:
-                send(connection, frame, end)
-            reply = receive(connection, end)
+                send(connection, frame, end, meanwhile)
+            reply = receive(connection, end, meanwhile)
         finally:
             if not self._proven:
                 build.require_unchanged()

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ _LENGTH = struct.Struct("!Q")
 _LARGEST = 1 << 30
 """Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
 _CHUNK = 1 << 18
+Meanwhile = Callable[[], None]
+"""What is done a few times a second while the other end is waited for."""
+_MEANWHILE_SECONDS = 0.2
+"""From one to the next of what is done meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +66,43 @@ def to_frame(content: object) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def send(connection: socket.socket, frame: bytes, end: float | None = None) -> None:
+def send(
+    connection: socket.socket, frame: bytes, end: float | None = None, meanwhile: Meanwhile | None = None
+) -> None:
     """Send a frame whole, on a socket that does not block and until `end` (time.monotonic() seconds; then Late), or on
     one that does and without."""
     left = memoryview(frame)
     while left:
-        _wait(connection, select.POLLOUT, end)
+        _wait(connection, select.POLLOUT, end, meanwhile)
         with contextlib.suppress(BlockingIOError):
             left = left[connection.send(left, socket.MSG_NOSIGNAL) :]
 
 
-def receive(connection: socket.socket, end: float | None = None) -> Any:
+def receive(connection: socket.socket, end: float | None = None, meanwhile: Meanwhile | None = None) -> Any:
     """The content of the next frame; `end` as in `send`. Ended, Late, or whatever unpickling raises."""
-    (length,) = _LENGTH.unpack(_bytes(connection, _LENGTH.size, end))
+    (length,) = _LENGTH.unpack(_bytes(connection, _LENGTH.size, end, meanwhile))
     if length > _LARGEST:
         raise ValueError(f"a frame of {length} bytes")
-    return pickle.loads(_bytes(connection, length, end))
+    return pickle.loads(_bytes(connection, length, end, meanwhile))
 
 
-def _wait(connection: socket.socket, event: int, end: float | None) -> None:
+def _wait(connection: socket.socket, event: int, end: float | None, meanwhile: Meanwhile | None) -> None:
     if end is None:
         return
     poll = select.poll()
     poll.register(connection, event)
-    left = end - time.monotonic()
-    if left <= 0 or not poll.poll(left * 1000):
-        raise Late
+    while (left := end - time.monotonic()) > 0:
+        if poll.poll(1000 * (left if meanwhile is None else min(left, _MEANWHILE_SECONDS))):
+            return
+        if meanwhile is not None:
+            meanwhile()
+    raise Late
 
 
-def _bytes(connection: socket.socket, size: int, end: float | None) -> bytes:
+def _bytes(connection: socket.socket, size: int, end: float | None, meanwhile: Meanwhile | None) -> bytes:
     parts: list[bytes] = []
     while size:
-        _wait(connection, select.POLLIN, end)
+        _wait(connection, select.POLLIN, end, meanwhile)
         with contextlib.suppress(BlockingIOError):
             part = connection.recv(min(size, _CHUNK))
             if not part:

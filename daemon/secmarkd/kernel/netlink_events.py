@@ -44,7 +44,7 @@ _NFTA_TABLE = 1
 """The first attribute of every message about a thing in a table: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE,
 NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE and NFTA_FLOWTABLE_TABLE are all 1."""
 _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
 _BPF_LDH_ABS, _BPF_JEQ, _BPF_RET = 0x28, 0x15, 0x06
 _WHOLE, _NOTHING = 0xFFFFFFFF, 0
 _TYPE_OFFSET = 4
@@ -52,15 +52,21 @@ _TYPE_OFFSET = 4
 _DATAGRAM_BYTES = 65536
 _MOST_TOUCHES = 2 * MOST
 """Changes of elements that are told one by one: more would be no hint, and another transaction may come before."""
-_MOST = 4096
-"""Datagrams taken at once: more come only under a writer that would keep us here for ever."""
+RECEIVE_BUFFER = 16 << 20
+"""Bytes asked for, for each socket; the kernel doubles it (sock_setsockopt). A datagram takes 832 of them or more with what
+the kernel needs around it (measured on 6.18); the number of a commit is one, and so is what a small transaction changed. So
+there is room for 40,000 commits: 50 s of 800 in each, 6 s of the 6,000 that one program can make with libnftables, and the
+service takes them several times a second. 100,000 elements changed at once are some 6 MB. The default has room for 256
+commits. Memory is taken only by what waits."""
+_MOST = 1 << 16
+"""Datagrams taken at once, more than there is room for: so many come only of a writer that would keep us here for ever."""
 
 
 class NetlinkEvents:
     """Implements ports.ChangeEvents for the network namespace in which it was opened. OSError where that is refused."""
 
     def __init__(self, *, receive_buffer: int | None = None) -> None:
-        """`receive_buffer` in bytes; None leaves the system's default, room for some 270 commits."""
+        """`receive_buffer` in bytes; None for as much as is worth having."""
         self._commits = _listen(only_commits=True, receive_buffer=receive_buffer)
         self._things = _listen(only_commits=False, receive_buffer=receive_buffer)
 
@@ -97,14 +103,24 @@ def _listen(*, only_commits: bool, receive_buffer: int | None) -> socket.socket:
     link = open_link()
     try:
         link.setblocking(False)
-        if receive_buffer is not None:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        _make_room(link, receive_buffer)
         _attach(link, only_commits=only_commits)
         link.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
     except BaseException:
         link.close()
         raise
     return link
+
+
+def _make_room(link: socket.socket, receive_buffer: int | None) -> None:
+    """Beyond net.core.rmem_max where this process may; CAP_NET_ADMIN in a user namespace of its own is not enough."""
+    if receive_buffer is not None:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        return
+    try:
+        link.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # cut down to rmem_max
 
 
 def _attach(link: socket.socket, *, only_commits: bool) -> None:

@@ -46,6 +46,7 @@ class LibNft:
         self._elements = FIRST_ELEMENTS
         """How many the table may have now."""
         self._announce: Callable[[float], None] = lambda _: None
+        self._meanwhile: Callable[[], None] = lambda: None
         self._netlink: Netlink | None = None
         self._batch: NetlinkBatch | None = None
         if at_once:
@@ -102,6 +103,10 @@ class LibNft:
         """See ports.Nft."""
         self._announce = announce
 
+    def while_waiting(self, act: Callable[[], None]) -> None:
+        """See ports.Nft."""
+        self._meanwhile = act
+
     def close(self) -> None:
         """End the process. The table stays, unless it has the flag `owner` without `persist`."""
         self._child.close()
@@ -120,7 +125,8 @@ class LibNft:
 
     def _ask(self, question: List | Commit, deadline: float, operation: str) -> Any:
         self._announce(deadline)
-        return self._child.request(question, deadline, operation=operation)
+        self._meanwhile()
+        return self._child.request(question, deadline, operation=operation, meanwhile=self._meanwhile)
 
     def _connected(self) -> Netlink:
         if self._netlink is None:

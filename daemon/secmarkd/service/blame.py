@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from secmarkd.events import count
 from secmarkd.ports import Writer
 
 MOST = 5
@@ -28,6 +29,8 @@ class Blame:
     """How many commits besides were not looked into, or are not told of."""
     generation: int | None = None
     """The number of the last of these commits."""
+    lost: bool = False
+    """Whether the kernel had to drop events, so that it may have been anyone else: whoever was merely busy is not named."""
 
     def with_writer(self, writer: Writer) -> Blame:
         """One more commit."""
@@ -44,10 +47,13 @@ class Blame:
 
     @property
     def text(self) -> str:
-        """`nft (process 17, /usr/sbin/nft, user root, cron.service)`; empty where nobody is known."""
+        """`nft (process 17, /usr/sbin/nft, user root, cron.service)`; empty where nobody is known, `unknown (events were
+        lost)` where that is why."""
         named = [describe(each, number) for each, number in self.writers]
         if self.more:
             named.append(f"{self.more} more")
+        if self.lost:
+            named.append(f"{'others ' if named else ''}unknown (events were lost)")
         if len(named) < 2:
             return "".join(named)
         return f"one of {', '.join(named[:-1])} and {named[-1]}"
@@ -73,6 +79,40 @@ class Blame:
 
 
 NOBODY = Blame()
+
+
+@dataclass(frozen=True, slots=True)
+class Commotion:
+    """What others committed while a pass ran, to whatever tables: often enough to be in its way."""
+
+    commits: int
+    """How many, those that were not heard of included."""
+    seconds: float
+    """How long the pass took."""
+    blame: Blame
+    """Those who made most of them."""
+
+    @property
+    def rate(self) -> int:
+        """Commits in a second, to one digit: a figure that does not change at every look."""
+        each_second = self.commits / max(self.seconds, 0.001)
+        unit = float(f"1e{max(0, len(str(int(each_second))) - 1)}")
+        return max(1, int(round(each_second / unit) * unit))
+
+    @property
+    def by(self) -> str:
+        """Who it is, in words."""
+        named = [describe(each, number) for each, number in self.blame.writers]
+        return " and ".join(named) or "programs that are not known"
+
+    @property
+    def text(self) -> str:
+        """`nft (process 17), some 800 commits a second`."""
+        return f"{self.by}, some {count(self.rate, 'commit')} a second"
+
+    def fields(self) -> dict[str, str]:
+        """The fields of events.Attributed."""
+        return {**self.blame.fields(), "by": self.by}
 
 
 def describe(writer: Writer, processes: int = 1) -> str:

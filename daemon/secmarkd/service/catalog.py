@@ -42,6 +42,8 @@ from secmarkd.events import (
     ReloadRejected,
     RemovalFailed,
     RepairFailed,
+    RulesetBusy,
+    RulesetCalm,
     Started,
     StartFailed,
     Stopped,
@@ -261,6 +263,22 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "Packet labels are being kept again",
         "After @SECMARKD_ATTEMPTS@ attempts the table was read. It is as configured but for @SECMARKD_LEFT@ differences, "
         'which are left where on_drift = "report" asks for that.',
+    ),
+    RulesetBusy: (
+        "Another program is in the way of reading the packet labels",
+        "@SECMARKD_BY@ committed to nftables some @SECMARKD_COMMITS_PER_SECOND@ times a second. @SECMARKD_ERROR@\n\n"
+        "Either no two looks at the ruleset found it the same, so that nobody knows whether the labels are as "
+        "configured; or table inet secmarkd itself is written again and again, with nothing changed in the end. The "
+        "labels in the kernel stay. The service looks again at least every @SECMARKD_LONGEST_SECONDS@ seconds, puts "
+        "right what it finds, and tells in one more message when this is over. SECMARKD_BY_PID, _BY_EXE, _BY_COMMAND "
+        "and _BY_UNIT hold what is known of the other program (`journalctl -o verbose`); `nft monitor` shows what it "
+        "does. Stop it or slow it down.",
+    ),
+    RulesetCalm: (
+        "Packet labels can be read again",
+        "For some seconds nobody has been in the way of reading the labels. They were read, and are as configured but for "
+        '@SECMARKD_LEFT@ differences, which are left where on_drift = "report" asks for that. @SECMARKD_GIVEN_UP@ of '
+        "@SECMARKD_PASSES@ passes in @SECMARKD_SECONDS@ seconds had been given up.",
     ),
     EventsLost: (
         "Events of the packet labelling service are missing here",

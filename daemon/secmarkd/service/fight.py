@@ -65,7 +65,7 @@ class Fight:
             self._since, self._named = now, NOBODY
         self.repairs += 1
         self._last = now
-        self._named = blame if blame != NOBODY else self._named
+        self._named = blame if blame.writers else self._named
         if self.on:
             self.opponent = self._named
         elif repaired and self.repairs >= IN_A_ROW:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from secmarkd.errors import ContextRejected, KernelError, RelabelDenied, WorkerFailed
 from secmarkd.events import (
-    Degraded,
     DriftDetected,
     DriftFlood,
     DriftGone,
@@ -15,7 +14,6 @@ from secmarkd.events import (
     DriftRepaired,
     Event,
     LabelRejected,
-    Recovered,
     RepairFailed,
     VerificationFailed,
     WorkerCrashed,
@@ -23,15 +21,12 @@ from secmarkd.events import (
 from secmarkd.ports import Clock, Journal
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.drift import Drift
-from secmarkd.service.backoff import LONGEST
-from secmarkd.service.blame import NOBODY, Blame
+from secmarkd.service.blame import NOBODY, Blame, Commotion
+from secmarkd.service.budget import Budget
+from secmarkd.service.trouble import Trouble
 
 ONE_BY_ONE = 10
 """A pass that found more differences than this is told as one flood."""
-BURST = 40
-"""Lines about drift that may come at once."""
-SECONDS_PER_LINE = 3.0
-"""And one more for each of these: far below journald's own limit, whose drops would hide what they are about."""
 SUMMARY_ROOM = 10
 """Lines that must have room before what was held back is summed up: in an endless storm, one sum in half a minute."""
 SAMPLES = 3
@@ -51,29 +46,36 @@ class Reporter:
         self._contested = False
         """Whether it was put right by the last pass: what of it stands is then someone's new doing."""
         self._held = HeldBack()
-        self._error = ""
-        self._failures = 0
-        self._failing_since = 0.0
+        self.trouble = Trouble(journal, clock, self._budget)
 
-    def passed(self, outcome: Outcome, seconds: float, retry: float = 0.0, blame: Blame = NOBODY) -> None:
-        """One pass: how it went, how long it took, after a failure when the next one comes, and whose doing it was."""
-        now = self._clock.monotonic()
+    def passed(
+        self,
+        outcome: Outcome,
+        seconds: float,
+        retry: float = 0.0,
+        blame: Blame = NOBODY,
+        commotion: Commotion | None = None,
+    ) -> None:
+        """One pass: how it went, how long it took, after a failure when the next one comes, whose doing it was, and who
+        committed all the time meanwhile."""
         new = self.untold(outcome)
         told = bool(new) and self._drifts(new, outcome.action, blame)
         match outcome.action:
-            case Action.NONE if self._told and not self._failures:
+            case Action.NONE if self._told and not self.trouble.on:
+                self._budget.charge(1)
                 self._journal.write(DriftGone(total(self._told)))
             case Action.CREATED | Action.REPAIRED | Action.REPLACED if told or not new:
                 self._journal.write(repair(outcome, seconds))
-            case Action.FAILED:
-                self._failed(outcome, retry, now)
+            case Action.FAILED if outcome.error is not None:
+                events = trouble(outcome.error, total(outcome.drifts), self._origin_of, commotion)
+                self.trouble.failed(str(outcome.error), events, retry)
             case _:
                 pass
         if not outcome.blind:
             self._contested = outcome.action is Action.CONTESTED
             self._told = self._told.union(outcome.drifts).intersection(outcome.remaining)
         if outcome.in_sync or outcome.action is Action.REPORTED:
-            self._recovered(now, total(outcome.remaining))
+            self.trouble.succeeded(total(outcome.remaining))
 
     def untold(self, outcome: Outcome) -> list[Drift]:
         """What a pass has found that was not told before."""
@@ -82,7 +84,7 @@ class Reporter:
     def settled(self) -> None:
         """The kernel was brought to a newly wanted state: what was told before is past."""
         self._told = frozenset()
-        self._recovered(self._clock.monotonic(), 0)
+        self.trouble.succeeded(0)
 
     def due(self) -> float:
         """When `flush` has something to tell; infinity when nothing is held back."""
@@ -105,49 +107,6 @@ class Reporter:
         for line in lines:
             self._journal.write(line)
         return True
-
-    def _failed(self, outcome: Outcome, retry: float, now: float) -> None:
-        self._failures += 1
-        error = outcome.error
-        if error is not None and str(error) != self._error:
-            self._error = str(error)
-            for event in trouble(error, total(outcome.drifts), self._origin_of):
-                self._journal.write(event)
-        if self._failures == 1:
-            self._failing_since = now
-            self._journal.write(Degraded(retry, LONGEST))
-
-    def _recovered(self, now: float, left: int) -> None:
-        if self._failures:
-            self._journal.write(Recovered(self._failures + 1, now - self._failing_since, left))
-        self._failures, self._error = 0, ""
-
-
-class Budget:
-    """A token bucket for lines."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._tokens = float(BURST)
-        self._at = clock.monotonic()
-
-    def take(self, lines: int) -> bool:
-        """Whether there is room for so many lines now; if so, it is used."""
-        self._refill()
-        if self._tokens < lines - 1e-6:  # at the very moment that room_at gave, rounding must not say no
-            return False
-        self._tokens -= lines
-        return True
-
-    def room_at(self, lines: int) -> float:
-        """When there is room for so many lines."""
-        self._refill()
-        return self._at + max(0.0, lines - self._tokens) * SECONDS_PER_LINE
-
-    def _refill(self) -> None:
-        now = self._clock.monotonic()
-        self._tokens = min(float(BURST), self._tokens + (now - self._at) / SECONDS_PER_LINE)
-        self._at = now
 
 
 class HeldBack:
@@ -202,16 +161,19 @@ def sample(drifts: Iterable[Drift]) -> str:
     return f"{shown}, and {rest} more" if rest else shown
 
 
-def trouble(error: KernelError, differences: int, origin_of: Callable[[str], str]) -> Iterator[Event]:
-    """What went wrong in a pass, as events."""
+def trouble(
+    error: KernelError, differences: int, origin_of: Callable[[str], str], commotion: Commotion | None = None
+) -> Iterator[Event]:
+    """What went wrong in a pass, as events; and who committed all the time meanwhile."""
+    by = commotion.fields() if commotion is not None else {}
     match error:
         case ContextRejected() | RelabelDenied():
             yield LabelRejected(error.offender, origin_of(error.offender), str(error), error.hint)
         case WorkerFailed():
-            yield WorkerCrashed(str(error), error.hint)
+            yield WorkerCrashed(str(error), error.hint, **by)
         case _:
             pass
     if differences:
-        yield RepairFailed(differences, str(error), error.hint)
+        yield RepairFailed(differences, str(error), error.hint, **by)
     elif not isinstance(error, WorkerFailed):
-        yield VerificationFailed(str(error), error.hint)
+        yield VerificationFailed(str(error), error.hint, **by)

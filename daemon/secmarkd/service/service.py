@@ -17,11 +17,14 @@ from typing import assert_never
 from secmarkd.errors import (
     CapabilityMissing,
     CgroupMissing,
+    Conflict,
     KernelError,
     ModuleMissing,
     NotSupported,
     SecmarkdError,
+    StateUnknown,
     Upgraded,
+    WorkerFailed,
 )
 from secmarkd.events import (
     EndedForUpgrade,
@@ -33,12 +36,14 @@ from secmarkd.events import (
     StartFailed,
     Stopped,
 )
+from secmarkd.events.words import with_meanwhile
 from secmarkd.model.labels import Mode, OnDrift, OnStop
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.ruleset.table import Table
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.backoff import delay
-from secmarkd.service.blame import NOBODY
+from secmarkd.service.blame import NOBODY, Blame, Commotion
+from secmarkd.service.busy import Busy
 from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.fight import Fight
 from secmarkd.service.loading import DEADLINE, Loaded
@@ -53,6 +58,12 @@ from secmarkd.service.world import World, remove, require_selinux
 
 START_ATTEMPTS = 5
 """Failed first passes (1 + 2 + 4 + 8 s) before the service leaves it to the service manager to try again."""
+
+RELOAD_ATTEMPTS = 5
+"""Passes that a reload makes, one right after another, while others are in the way."""
+
+MOST_IN_THE_WAY = 2
+"""Of those, how many are named."""
 
 POLICY_SETTLES = 0.1
 """Seconds from the kernel's word of a change of SELinux to its being readable, which takes microseconds, and to the end of
@@ -75,6 +86,8 @@ class Service:
         world.nft.before_waiting(self._announcer.extend)
         self._reporter = Reporter(world.journal, world.clock, self._origin_of)
         self._watch = Watch(world.events, world.writers)
+        world.nft.while_waiting(self._watch.listen)
+        self._busy = Busy(world.journal, world.clock)
         self._fight = Fight(world.journal, world.clock)
         self._policy = PolicyWatch(world.selinux, world.journal, world.clock, self._origin_of)
         self._surroundings = Surroundings(world)
@@ -82,6 +95,8 @@ class Service:
         """Whether the machine has changed since the labels in use were compiled."""
         self._blame = NOBODY
         """Who may have caused what the last pass found."""
+        self._commotion: Commotion | None = None
+        """Who committed all the time while the last pass ran."""
         self._thorough = False
         """Whether the next verification is to read the table whatever is known."""
         self._loaded: Loaded | None = None
@@ -92,6 +107,7 @@ class Service:
         """What is in the kernel by our doing; None where that is nothing, or is not known."""
         self._reload_asked = self._stop_asked = False
         self._begun = self._pass_due = world.clock.monotonic()
+        self._begun_pass = self._begun_last = self._begun
         self._pass_seconds = 0.0
         """How long the last pass took."""
         self.exit_status: Exit | None = None
@@ -160,7 +176,8 @@ class Service:
         told = min(
             self._announcer.due(), self._reporter.due(), self._world.journal.due(), self._surroundings.names.due()
         )
-        return min(self._pass_due, self._fight.due() if self._conclusive else float("inf"), told)
+        over = min(self._fight.due(), self._busy.due(), self._reporter.trouble.due())
+        return min(self._pass_due, over if self._conclusive else float("inf"), told)
 
     def tick(self) -> None:
         """Do what is due."""
@@ -182,9 +199,9 @@ class Service:
         if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
-            if self._conclusive and self._fight.ended(self.status.differences):
-                resting = self._resting(self.status.differences)
-                self._announcer.update(state=resting, opponent="", repairs=0)
+            if self._conclusive and self._is_over():
+                self._announcer.update(state=self._resting(self.status.differences))
+                self._announce_others()
             self._surroundings.names.tick()
             self._reporter.flush()
             self._announcer.feed_watchdog()
@@ -221,6 +238,7 @@ class Service:
     def _refuse_to_start(self, error: SecmarkdError) -> None:
         self.exit_status = exit_for(error)
         message, hint = brief(error)
+        message = with_meanwhile(message, self._commotion.text if self._commotion else "")
         for event in details(error, self._origin_of):
             self._world.journal.write(event)
         self._world.journal.write(StartFailed(message, hint, int(self.exit_status)))
@@ -236,6 +254,10 @@ class Service:
         try:
             wanted = self._load()
             outcome = self._write(wanted.table, staged=True)
+            for _ in range(RELOAD_ATTEMPTS - 1):
+                if self._commotion is None or not isinstance(outcome.error, StateUnknown | Conflict):
+                    break
+                outcome = self._write(wanted.table, staged=True)
         except SecmarkdError as error:
             self._reject(error, began, wanted)
         else:
@@ -252,7 +274,8 @@ class Service:
             self._world.journal.write(Reloaded(status.mode, status.labels, status.elements, seconds))
             self._announcer.update(reload=Reload(began, True))
         else:
-            failed = Reload(began, True, int(Exit.FAILURE), f"not in the kernel yet: {error}", error.hint)
+            why = with_meanwhile(f"not in the kernel yet: {error}", self._in_the_way())
+            failed = Reload(began, True, int(Exit.FAILURE), why, error.hint)
             self._announcer.update(reload=failed)
 
     def _reject(self, error: SecmarkdError, began: float, wanted: Loaded | None) -> None:
@@ -294,8 +317,9 @@ class Service:
         changed = self._reporter.untold(outcome) if reported else outcome.drifts
         if changed and outcome.action is not Action.FAILED:
             self._fight.drifted(self._blame, repaired=not reported)
+        self._note_touches(outcome, anything_new=bool(changed))
         self._settle(outcome)
-        self._reporter.passed(outcome, self._pass_seconds, self.status.retry_seconds, self._blame)
+        self._report(outcome, self._blame)
 
     def _make_way(self, error: Upgraded) -> None:
         """End, for the service manager to start the program that is on disk now: this one can no longer do its work."""
@@ -338,7 +362,8 @@ class Service:
 
     def _pass(self, table: Table, on_drift: OnDrift, *, known: bool = False, staged: bool = False) -> Outcome:
         """`known`: this is the table of the pass before. `staged`: it is newly wanted."""
-        began = self._world.clock.monotonic()
+        began, self._begun_last = self._world.clock.monotonic(), self._begun_pass
+        self._begun_pass = began
         heard = self._watch.begin()
         hints, in_use = heard if known else None, self._world.ports_in_use
         try:
@@ -349,27 +374,62 @@ class Service:
             outcome = Outcome(Action.FAILED, error=missing)
         self._pass_seconds = self._world.clock.monotonic() - began
         self._blame = self._watch.concluded(outcome, self._world.nft)
+        failed = outcome.action is Action.FAILED
+        self._commotion = self._watch.commotion(self._pass_seconds) if failed else None
         return outcome
+
+    def _is_starved(self, outcome: Outcome) -> bool:
+        """Whether the table could not be read because of all that others committed meanwhile."""
+        unread = isinstance(outcome.error, StateUnknown) and not isinstance(outcome.error, WorkerFailed)
+        return unread and outcome.blind and self._commotion is not None
+
+    def _in_the_way(self) -> str:
+        """Who may have kept the last pass from succeeding; empty where nobody is known to be."""
+        return self._commotion.text if self._commotion is not None else self._blame.text
+
+    def _note_touches(self, outcome: Outcome, *, anything_new: bool) -> None:
+        """A pass that something asked for which touched our table, and that found nothing new, is one too many."""
+        harmless = outcome.action in (Action.NONE, Action.REPORTED) and not anything_new
+        if harmless and self._watch.touches:
+            seconds = max(self._begun_pass - self._begun_last, 0.001)
+            named = replace(self._blame, writers=self._blame.writers[-MOST_IN_THE_WAY:], more=0)
+            self._busy.looked(Commotion(self._watch.touches, seconds, named))
+
+    def _report(self, outcome: Outcome, blame: Blame = NOBODY) -> None:
+        """Tell the journal of a pass."""
+        if self._is_starved(outcome) and self._commotion is not None:
+            self._busy.starved(str(outcome.error), self._commotion)
+        else:
+            retry = self.status.retry_seconds
+            self._reporter.passed(outcome, self._pass_seconds, retry, blame, self._commotion)
+        self._watch.attend(closely=self._busy.on)
+        self._announce_others()
+        if outcome.in_sync or outcome.action is Action.REPORTED:
+            self._announcer.update(state=self._resting(total(outcome.remaining)))
 
     def _overtaken(self, outcome: Outcome) -> bool:
         """Whether a cgroup has gone while its rules were being written: no failure, for the next pass is without it."""
         assert self._loaded is not None
         if not isinstance(outcome.error, CgroupMissing) or not self._surroundings.moved(self._loaded):
             return False
-        self._pass_due = max(self._world.clock.monotonic(), self._fight.earliest())
+        self._pass_due = self._earliest()
         return True
 
     def _next_resync(self, now: float) -> float:
         """When to verify next for no reason; never before a repair may follow the last one, however often that is asked."""
         assert self._loaded is not None
-        return max(now + self._loaded.settings.resync, self._fight.earliest())
+        return max(now + self._loaded.settings.resync, self._earliest())
+
+    def _earliest(self) -> float:
+        """When the next pass may begin that something asks for which was heard."""
+        return max(self._fight.earliest(), self._busy.earliest())
 
     def _hasten(self, settles: float = 0.0) -> None:
         """Verify for what was heard, in so many seconds or as soon as it may be; after a failed pass that is when the next
         try is due."""
         if self.status.state is not State.STARTING and not self.status.attempt:
             settled = self._world.clock.monotonic() + settles
-            self._pass_due = min(self._pass_due, max(self._fight.earliest(), settled))
+            self._pass_due = min(self._pass_due, max(self._earliest(), settled))
 
     def _follow_policy(self) -> None:
         assert self._loaded is not None
@@ -385,7 +445,24 @@ class Service:
         """The state where the kernel is as configured, but for so many differences that are left as asked."""
         if left:
             return State.DRIFT
-        return State.DEGRADED if self._fight.on or self._policy.unknown else State.IN_SYNC
+        unsettled = self._fight.on or self._busy.on or self._reporter.trouble.unsettled
+        return State.DEGRADED if unsettled or self._policy.unknown else State.IN_SYNC
+
+    def _is_over(self) -> bool:
+        """Whether a fight or any other trouble is over now."""
+        left = self.status.differences
+        return any([self._fight.ended(left), self._busy.ended(left), self._reporter.trouble.ended()])
+
+    def _announce_others(self) -> None:
+        """Who is in the way, as the status has it."""
+        commotion, fighting = self._busy.commotion, self._fight.on
+        self._announcer.update(
+            busy=commotion.by if commotion else "",
+            busy_rate=commotion.rate if commotion else 0,
+            opponent=self._fight.opponent_text,
+            repairs=self._fight.repairs if fighting else 0,
+            unsettled=self._reporter.trouble.unsettled,
+        )
 
     def _follow_environment(self) -> bool:
         """Compile anew where the machine is not what the labels were compiled for; whether that was so and was done."""
@@ -420,7 +497,7 @@ class Service:
                 state, retry = State.DEGRADED, self._fight.wait
             case Action.FAILED | Action.CONTESTED:
                 state, attempt = State.DEGRADED, self.status.attempt + 1
-                retry = delay(attempt)
+                retry = self._busy.retry(attempt) if self._is_starved(outcome) else delay(attempt)
             case Action.REPORTED | Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
                 state = self._resting(total(outcome.remaining))
             case _:
@@ -429,9 +506,6 @@ class Service:
         wait = self._fight.wait if self._fight.on else 0.0
         self._announcer.update(state=state, attempt=attempt, retry_seconds=retry or wait, error=message, hint=hint)
         self._announcer.update(last_pass=now, differences=total(outcome.remaining), lost_events=self._watch.losses)
-        self._announcer.update(
-            opponent=self._fight.opponent_text, repairs=self._fight.repairs if self._fight.on else 0
-        )
         self._pass_due = now + retry if retry else self._next_resync(now)
         moved, self._moved = self._moved, False
         if self._watch.pending or moved:
@@ -442,23 +516,26 @@ class Service:
         assert self._loaded is not None
         contested = outcome.action is Action.CONTESTED
         self._owed = "" if outcome.in_sync or contested else reason
-        before, self._ours = self._ours, None if self._owed else self._loaded.table
+        before = self._ours
+        if not outcome.blind:  # otherwise nothing was written
+            self._ours = None if self._owed else self._loaded.table
         if contested:
             self._fight.drifted(self._blame, repaired=True)
         self._settle(outcome)
         if self._owed:
             undone = replace(outcome, drifts=(), remaining=())
-            self._reporter.passed(undone, self._pass_seconds, self.status.retry_seconds)
+            self._report(undone)
             return
         changed, foreign = told_apart(outcome.drifts, self._loaded.table, before, reason)
         if foreign:
             self._announcer.update(last_drift=self._world.clock.monotonic())
         if foreign or contested:
-            self._reporter.passed(replace(outcome, drifts=foreign), self._pass_seconds, blame=self._blame)
+            self._report(replace(outcome, drifts=foreign), self._blame)
         if changed and not is_adoption(outcome):
             self._world.journal.write(event_of(changed, reason, self.status))
         if not contested:
             self._reporter.settled()
+        self._announce_others()
 
     def _origin_of(self, context: str) -> str:
         return self._loaded.origins.get(context, "") if self._loaded else ""

@@ -22,8 +22,8 @@ class State(StrEnum):
     DRIFT = "drift"
     """Something differs and is left, as `on_drift = "report"` asks."""
     DEGRADED = "degraded"
-    """The last pass failed and will be tried again; or someone keeps changing the labels and repairs wait; or the loaded
-    policy does not know all contexts."""
+    """The last pass failed and will be tried again, or some did just now; or someone keeps changing the labels and repairs
+    wait, or is in the way of reading them; or the loaded policy does not know all contexts."""
     STOPPED = "stopped"
 
 
@@ -64,6 +64,12 @@ class Status:
     """Who keeps changing the labels, in a fight; empty where none is on."""
     repairs: int = 0
     """Repairs in a row, in that fight."""
+    busy: str = ""
+    """Who commits so often that the labels cannot be read, or writes our table again and again; empty where nobody does."""
+    busy_rate: int = 0
+    """Their commits in a second, to one digit."""
+    unsettled: str = ""
+    """Why passes failed lately, while they succeed and that has not lasted yet."""
     unknown: tuple[str, ...] = ()
     """Contexts in the kernel that the loaded policy does not know, each with the place where it is written."""
     waiting: tuple[str, ...] = ()
@@ -107,10 +113,15 @@ class Status:
             case State.DRIFT:
                 differing = count(self.differences, "difference")
                 return f'{rehearsing}drift: {differing} reported and left (on_drift = "report"); {size}'
+            case State.DEGRADED if self.busy:
+                return f"{rehearsing}degraded: {self._busy_line()}; {size}"
             case State.DEGRADED if self.opponent and not self.attempt:
                 wait = f"repairs now wait up to {duration(self.retry_seconds)}"
                 often = f"repaired {count(self.repairs, 'time')} in a row"
                 return f"{rehearsing}degraded: {self.opponent} keeps changing the labels, {often}; {wait}; {size}"
+            case State.DEGRADED if self.unsettled and not self.attempt:
+                why = f"in sync when last read, but passes fail again and again: {self.unsettled}"
+                return f"{rehearsing}degraded: {why}; {size}"
             case State.DEGRADED if self.unknown and not self.attempt:
                 first, *more = self.unknown
                 which = f"{first} and {len(more)} more" if more else first
@@ -120,6 +131,13 @@ class Status:
                 return f"{rehearsing}degraded: {self.error}; labels left as they are, {again}"
             case State.STOPPED:
                 return self.error or "stopped"
+
+    def _busy_line(self) -> str:
+        often = f"some {count(self.busy_rate, 'commit')} a second by {self.busy}"
+        if self.attempt:
+            again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
+            return f"{self.error}: {often}; labels left as they are, {again}"
+        return f"others are in the way of reading: {often}; in sync when last read"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -5,12 +5,16 @@ is how the service's own commits are recognised, and nothing else is needed for 
 no reason to do anything now, and its author is not named; but it moves the generation, so that the next periodic
 verification reads the table and need not trust the kernel's events to be complete. Everything else is a reason to verify,
 and its author is looked up at once.
+
+Where the kernel had to drop events, nobody can say who touched our table. Then those are named whose touch was heard, and
+the rest is unknown: never whoever happened to commit something at that time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 from secmarkd.errors import KernelError
 from secmarkd.kernel.nft_requests import PROCESS_NAME
@@ -18,40 +22,70 @@ from secmarkd.ports import ChangeEvents, Committed, News, Nft, Touched, Writer, 
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.ruleset.generation import newer
 from secmarkd.ruleset.hints import MOST, Hints
-from secmarkd.service.blame import NOBODY, Blame
+from secmarkd.service.blame import NOBODY, Blame, Commotion
+from secmarkd.service.tally import Tally
 
 MOST_SUSPECTS = 32
-"""Commits between two passes whose authors are looked up; under a storm of them, the rest is counted."""
+"""Threads that are looked up between two passes, however often each commits; commits of others are counted."""
+_OURS = (PROCESS_NAME, "secmarkd")
+"""Names under which this service commits. Whoever has such a name is looked at when it is to be named, and not before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A thread that made commits which touched our table."""
+
+    first: int
+    """The generation of the first of them."""
+    last: Committed
+    writer: Callable[[], Writer]
 
 
 class Watch:
-    """Listens between passes, and knows afterwards whom to name for what a pass found."""
+    """Listens between and during passes, and knows afterwards whom to name for what a pass found."""
 
     def __init__(self, events: ChangeEvents, writers: Writers) -> None:
         self._events = events
         self._writers = writers
+        self._tally = Tally(writers)
         self._verified: int | None = None
         self._touching: frozenset[int] = frozenset()
         """The commits that touched our table and whose numbers have yet to come: the last 16 bits of these."""
         self._anyone = False
         """Whether it was dropped who touched our table, so that it may have been any commit that no pass has seen. What was
-        told before a pass began is seen by it."""
+        heard before a pass began is seen by it."""
         self._lost = False
+        self._dropped = False
+        """Whether something was dropped since the last pass began, so that nobody knows who touched our table."""
+        self._unsure = False
+        """Whether something was before that, the effect of which the pass sees."""
         self._told: list[Touched] = []
-        """What was changed of our table since the last pass saw it."""
+        """What was changed of our table since the last pass saw it; the first few."""
+        self._untold: Touched | None = None
+        """The last of those for which there was no room."""
         self._in_sync = False
         """Whether the last pass found the table equal to the desired one."""
         self._heard: int | None = None
-        """The last transaction that was told of."""
-        self._suspects: list[tuple[int, Callable[[], Writer]]] = []
+        """The last transaction that was heard of."""
+        self._heard_before: int | None = None
+        """The same, when the last pass began."""
+        self._suspects: dict[tuple[int, str], _Suspect] = {}
+        """By thread and name, in the order of their last commits."""
+        self._rest: int | None = None
+        """The last commit that touched our table and for which there was no room among the suspects."""
+        self._doubtful: int | None = None
+        """The last commit that may have touched our table: nobody knows, for events were dropped."""
         self._uncounted = 0
+        self._touched = 0
+        self.touches = 0
+        """Commits that touched our table, or may have, between the pass that has just begun and the one before."""
         self.losses = 0
         """How often events were lost."""
 
     @property
     def pending(self) -> bool:
         """Whether something happened that no pass has seen."""
-        return bool(self._suspects) or self._lost
+        return bool(self._suspects) or self._lost or self._rest is not None or self._doubtful is not None
 
     def notice(self) -> bool:
         """Take the news; whether there is a reason to verify."""
@@ -61,6 +95,10 @@ class Watch:
 
         self._hear(self._events.take(), but_for=seen)
         return self.pending
+
+    def listen(self) -> None:
+        """In the middle of a pass: take the news, so that the kernel has room for more, and who it was while they live."""
+        self._hear(self._events.take(), but_for=lambda _: False)
 
     def unchanged(self, nft: Nft, flags: tuple[str, ...]) -> bool:
         """Whether the table is as it was verified, with these flags; in microseconds. False too when nobody can say."""
@@ -77,14 +115,27 @@ class Watch:
         since the table was last in sync."""
         self.notice()
         hints = self._hints()
-        self._anyone = self._lost = False
-        self._told.clear()
+        self.touches = self._touched + self._lost + (self._doubtful is not None)
+        self._touched = 0
+        self._unsure = self._unsure or self._dropped
+        self._anyone = self._lost = self._dropped = False
+        self._heard_before = self._heard
+        self._forget_told()
+        self._tally.begin()
         return hints
+
+    def attend(self, *, closely: bool) -> None:
+        """Whether to look at all authors as soon as they are heard of, because one of them is in the way."""
+        self._tally.attentive = closely
+
+    def commotion(self, seconds: float) -> Commotion | None:
+        """What others have committed during the pass that has just ended and took so long; None where that was little."""
+        return self._tally.commotion(seconds)
 
     def _hints(self) -> Hints | None:
         changes = [each.change for each in self._told if each.change is not None]
-        few = 0 < len(changes) <= MOST and len(changes) == len(self._told)
-        if not few or not self._in_sync or self._lost or self._heard is None:
+        few = 0 < len(changes) <= MOST and len(changes) == len(self._told) and self._untold is None
+        if not few or not self._in_sync or self._lost or self._doubtful is not None or self._heard is None:
             return None
         return Hints(self._heard, tuple(changes))
 
@@ -94,64 +145,103 @@ class Watch:
         self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
         self._in_sync = outcome.in_sync
 
-        def made_by_us(each: Committed) -> bool:
+        def is_us(each: _Suspect) -> bool:
             # Those of our commits that fell together with another's are known by name only: good enough not to name
             # ourselves for what the pass has seen anyway, and for nothing else.
-            late = seen is not None and newer(each.generation, seen)
-            return each.generation in outcome.written or (each.comm == PROCESS_NAME and not late)
+            late = seen is not None and newer(each.last.generation, seen)
+            early = self._heard_before is not None and not newer(each.first, self._heard_before)
+            ours = each.last.comm == PROCESS_NAME and not late and not early
+            return each.last.generation in outcome.written or ours
 
-        news = self._events.take()
-        self._hear(news, but_for=made_by_us, seen=seen)
-        if news.ours and _is_at(nft, seen):  # all that was told, or dropped, was of commits that the pass has seen
-            self._anyone = False
-            self._told.clear()
+        self.listen()
+        us = [each for each in self._suspects.values() if is_us(each)]
+        self._suspects = {key: each for key, each in self._suspects.items() if each not in us}
         if seen is None:
-            return self._blame(self._suspects)
-        ours = [each.generation for each in news.committed if made_by_us(each)]
-        return self._conclude(ours if outcome.remaining else [], seen)
+            return self._blame([*self._suspects.values()])
+        self._forget_told(seen)
+        if (self._told or self._anyone) and _is_at(nft, seen):
+            self._anyone = self._lost = False  # all that was told, or dropped, was of commits that the pass has seen
+            self._forget_told()
+        named = {generation for each in us for generation in (each.first, each.last.generation)}
+        return self._conclude(named | outcome.written if outcome.remaining else set(), seen)
 
-    def _conclude(self, ours: list[int], seen: int) -> Blame:
+    def _conclude(self, ours: Iterable[int], seen: int) -> Blame:
         """Those whose doing a pass has found; forgets them, but for those whose doing it has left.
 
         `ours` are the commits of a pass that has left something: what it found was done before the last of them, and what
         it left was done after the first.
         """
-        found, left = (ours[-1], ours[0]) if ours else (seen, seen)
-        blame = self._blame([each for each in self._suspects if not newer(each[0], found)])
-        self._suspects = [each for each in self._suspects if newer(each[0], left)]
-        self._uncounted = 0
+        found = reduce(_newest, ours, None) or seen
+        left = reduce(_oldest, ours, None) or seen
+        blame = self._blame([each for each in self._suspects.values() if not newer(each.first, found)])
+        self._suspects = {key: each for key, each in self._suspects.items() if newer(each.last.generation, left)}
+        self._rest = self._rest if self._rest is not None and newer(self._rest, left) else None
+        self._doubtful = self._doubtful if self._doubtful is not None and newer(self._doubtful, left) else None
+        self._uncounted, self._unsure, self._dropped = 0, False, self._dropped and self.pending
         return blame
 
-    def _hear(self, news: News, *, but_for: Callable[[Committed], bool], seen: int | None = None) -> None:
-        """Note the news, and who may have touched our table, but for some. `seen` is what a pass has seen meanwhile."""
+    def _hear(self, news: News, *, but_for: Callable[[Committed], bool]) -> None:
+        """Note the news, and who touched our table, but for some."""
         self._lost = self._lost or news.lost
         self.losses += news.lost
         self._anyone = self._anyone or news.lost or any(each.generation is None for each in news.touched)
         self._touching |= {each.generation for each in news.touched if each.generation is not None}
+        self._dropped = self._dropped or news.lost
+        self._tally.note(news.committed)
         for commit in news.committed:
-            if (self._anyone or commit.generation & 0xFFFF in self._touching) and not but_for(commit):
-                self._suspect(commit)
+            if commit.generation & 0xFFFF in self._touching:
+                if not but_for(commit):
+                    self._suspect(commit)
+            elif self._anyone and not but_for(commit):
+                self._doubtful = commit.generation
+                self._dropped = self._dropped or commit.comm not in _OURS
         if news.committed:
             last = self._heard = news.committed[-1].generation
             # What a commit has touched is told before its number.
             self._touching = frozenset(each for each in self._touching if _after(each, last))
-        told = [each for each in news.touched if seen is None or _may_be_newer(each, seen)]
-        # One more than are worth a hint says that there were too many.
-        self._told += told[: MOST + 1 - len(self._told)]
+        for each in news.touched:
+            if len(self._told) <= MOST:
+                self._told.append(each)
+            else:
+                self._untold = each
+
+    def _forget_told(self, seen: int | None = None) -> None:
+        """What is told up to that commit, or all of it, is no news any more."""
+        self._told = [each for each in self._told if seen is not None and _may_be_newer(each, seen)]
+        if self._untold is not None and (seen is None or not _may_be_newer(self._untold, seen)):
+            self._untold = None
 
     def _suspect(self, committed: Committed) -> None:
-        if len(self._suspects) < MOST_SUSPECTS:
-            self._suspects.append((committed.generation, self._writers.glimpse(committed)))
+        key = committed.thread, committed.comm
+        known = self._suspects.pop(key, None)
+        if known is not None:
+            self._suspects[key] = replace(known, last=committed)
+        elif len(self._suspects) >= MOST_SUSPECTS:
+            self._rest = committed.generation
         else:
-            self._uncounted += 1
-            # The last one stands for all that come after it: what is newer than a pass stays a reason for another.
-            self._suspects[-1] = (committed.generation, self._suspects[-1][1])
+            ours = committed.comm in _OURS
+            writer = partial(self._look, committed) if ours else self._writers.glimpse(committed)
+            self._suspects[key] = _Suspect(committed.generation, committed, writer)
+        self._uncounted += known is None and key not in self._suspects
+        self._touched += 1
 
-    def _blame(self, suspects: list[tuple[int, Callable[[], Writer]]]) -> Blame:
+    def _look(self, committed: Committed) -> Writer:
+        return self._writers.glimpse(committed)()
+
+    def _blame(self, suspects: list[_Suspect]) -> Blame:
         blame = NOBODY
-        for generation, writer in suspects:
-            blame = replace(blame.with_writer(writer()), generation=generation)
-        return blame.limited(self._uncounted)
+        for each in suspects:
+            blame = replace(blame.with_writer(each.writer()), generation=each.last.generation)
+        lost = self._unsure or (self._dropped and not suspects)
+        return replace(blame.limited(self._uncounted), lost=lost)
+
+
+def _newest(one: int | None, other: int) -> int:
+    return other if one is None or newer(other, one) else one
+
+
+def _oldest(one: int | None, other: int) -> int:
+    return other if one is None or newer(one, other) else one
 
 
 def _is_at(nft: Nft, generation: int | None) -> bool:
