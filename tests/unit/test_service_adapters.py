@@ -118,6 +118,14 @@ def test_a_namespace_has_a_number_and_perhaps_a_name(tmp_path: Path) -> None:
     assert name_of(0, tmp_path) == name_of(1, tmp_path) == name_of(1, tmp_path / "nowhere") == ""
 
 
+@pytest.mark.parametrize("name", ["a/" + "x" * 300, "file/b", "round/b", "gone"])
+def test_a_cgroup_whose_name_no_cgroup_can_have_is_one_that_does_not_exist(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "round").symlink_to("round")
+    assert read_environment([name, "a"], cgroups=str(tmp_path)).cgroups.keys() == {"a"}
+
+
 def test_a_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     imports = "from pathlib import Path; from secmarkd.service.lock import Lock"
     program = f"{imports}; Lock(Path({str(tmp_path)!r})).acquire(); print(); input()"

@@ -30,6 +30,7 @@ from secmarkd.ruleset.compile import compile_table
 from secmarkd.service.loading import Loaded
 from secmarkd.service.names import LATE, MOST_EVENTS, SETTLES
 from secmarkd.service.status import State
+from secmarkd.service.surroundings import MOST_WAITING
 from tests.support.service_rig import DEFAULTS, HTTP, Rig, configuration
 
 ALICE = Name(NameKind.USER, "alice")
@@ -250,3 +251,13 @@ def test_a_flood_of_names_is_summed_up() -> None:
     waits = [event for event in rig.journal.take() if isinstance(event, NameWaits)]
     assert len(waits) == MOST_EVENTS + 1
     assert 'user "user020" and 29 other names' in str(waits[-1])
+    assert len(rig.service.status.waiting) == MOST_EVENTS + 30
+
+
+def test_a_status_does_not_grow_without_end() -> None:
+    many = [Name(NameKind.USER, f"user{number:03}") for number in range(MOST_WAITING + 30)]
+    mentions = tuple(Mention("mail", Thing.NAME, name, ORIGIN) for name in many)
+    loaded = replace(with_alice(), names=frozenset(many), missing=dict.fromkeys(many, WHY), mentions=mentions)
+    rig = rig_with(loaded).started()
+    assert len(rig.service.status.waiting) == MOST_WAITING + 1
+    assert rig.service.status.waiting[-1] == "and 30 more; `secmarkctl check` shows all"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secmarkd.cli.unmatched import of_interface, of_local, unmatched
+from secmarkd.cli.unmatched import MOST_NOTES, of_interface, of_local, unmatched
 from secmarkd.config.sources import Mention, Thing
 from secmarkd.model.address import parse_prefix
 from secmarkd.model.host import HostNetwork, Interface
@@ -84,6 +84,14 @@ def test_an_address_that_packets_to_this_host_may_have_is_no_note(network: str) 
 )
 def test_another_hosts_address_is_one(network: str, why: str) -> None:
     assert of_local(parse_prefix(network), NETWORK) == why
+
+
+def test_of_a_long_list_the_first_are_noted_and_that_there_are_more() -> None:
+    origin = Origin("50-a.toml", 3, "labels.a.interface")
+    mentions = [Mention("a", Thing.INTERFACE, f"tap{number}", origin) for number in range(MOST_NOTES + 100)]
+    notes = list(unmatched(mentions, {}, NETWORK))
+    assert len(notes) == MOST_NOTES + 1
+    assert notes[-1].message == "and so do others of this list"
 
 
 def test_a_note_has_the_place_and_forwarded_packets_have_other_hosts_addresses() -> None:

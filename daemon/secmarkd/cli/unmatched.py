@@ -11,6 +11,8 @@ from secmarkd.model.host import VRF, HostNetwork, Interface
 from secmarkd.model.labels import Role
 from secmarkd.model.note import Note, note_at
 
+MOST_NOTES = 20
+"""Notes about one list."""
 _SHOWN = 3
 """Interfaces that are named for a wildcard."""
 _FORWARD_ONLY = frozenset((Role.FORWARD,))
@@ -19,7 +21,7 @@ _EVERY = ("any", "all", "default")
 
 def unmatched(mentions: Iterable[Mention], roles: dict[str, frozenset[Role]], network: HostNetwork) -> Iterator[Note]:
     """A note for each; `roles` are those of the labels, by name."""
-    everything = list(mentions)
+    everything, noted = list(mentions), dict[tuple[str, str], int]()
     listed: dict[str, set[str]] = {}
     for mention in everything:
         if mention.thing is Thing.INTERFACE:
@@ -34,8 +36,14 @@ def unmatched(mentions: Iterable[Mention], roles: dict[str, frozenset[Role]], ne
                 why = of_local(prefix, network)
             case _:
                 pass
-        if why:
+        if not why:
+            continue
+        place = mention.origin.file, mention.origin.key
+        noted[place] = noted.get(place, 0) + 1
+        if noted[place] <= MOST_NOTES:
             yield note_at(mention.origin, why)
+        elif noted[place] == MOST_NOTES + 1:
+            yield note_at(mention.origin, "and so do others of this list")
 
 
 def of_local(network: Prefix, host: HostNetwork) -> str:

@@ -10,7 +10,6 @@ be is answered with what would be right.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -156,10 +155,11 @@ def _port(text: str, protocol: str) -> int:
     number = _number(text)
     if number is not None and number <= 65535:
         return number
-    try:
-        return socket.getservbyname(text, protocol)
-    except (OSError, UnicodeError, ValueError):
-        raise Unclear(f"{text!r} is neither a port up to 65535 nor a name in /etc/services for {protocol}") from None
+    name = Name(NameKind.SERVICE, text, WITH_PORTS[protocol])
+    found = look_up([name], PATIENCE).numbers.get(name) if text else None
+    if found is None:
+        raise Unclear(f"{text!r} is neither a port up to 65535 nor a name in /etc/services for {protocol}")
+    return found
 
 
 def _interfaces(said: Said, source: Address, destination: Address, assumed: list[str]) -> tuple[str, str]:

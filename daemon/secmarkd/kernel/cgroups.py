@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
+_NONE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)
 ROOT = "/sys/fs/cgroup"
 """Where nft looks for the paths after `socket cgroupv2` (libnftables, SYSFS_CGROUP_PATH)."""
 
 
 def inode(cgroup: str, root: str = ROOT) -> int | None:
-    """The number by which the kernel's rules hold the cgroup of this name; None where there is none. OSError where that
-    cannot be said.
+    """The number by which the kernel's rules hold the cgroup of this name; None where there is none that this process could
+    find. OSError where that cannot be said for a reason that has nothing to do with the name.
     """
     try:
         found = os.stat(os.path.join(root, cgroup))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in _NONE:
+            return None
+        raise
     return found.st_ino if stat.S_ISDIR(found.st_mode) else None

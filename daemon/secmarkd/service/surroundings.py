@@ -31,6 +31,8 @@ AT_ONCE = 6
 FIRST = 1.0
 LONGEST = 30.0
 """Seconds between two changes then; the wait doubles from the one to the other."""
+MOST_WAITING = 50
+"""Lines of the status: it is written at each change."""
 CALM = 60.0
 """Seconds without a change after which the next one is followed at once again."""
 
@@ -104,14 +106,16 @@ class Surroundings:
         return followed
 
     def waiting(self, loaded: Loaded) -> tuple[str, ...]:
-        """What of the label map selects nothing now, each with place, thing and fix."""
+        """What of the label map selects nothing now, each with place, thing and fix; the first few of many."""
         absent = loaded.cgroups - loaded.environment.cgroups.keys()
         cgroups = (
             f"{mention.origin}: waits for the cgroup {mention.value}, which does not exist now"
             for mention in loaded.mentions
             if mention.thing is Thing.CGROUP and mention.value in absent
         )
-        return (*self.names.waiting, *map(str, loaded.contradicting), *cgroups)
+        waiting = (*self.names.waiting, *map(str, loaded.contradicting), *cgroups)
+        more = len(waiting) - MOST_WAITING
+        return (*waiting[:MOST_WAITING], f"and {more} more; `secmarkctl check` shows all") if more > 0 else waiting
 
     def _contradictions(self, loaded: Loaded) -> None:
         """Log what contradicts itself by the numbers of names, once."""
