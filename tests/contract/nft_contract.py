@@ -105,12 +105,12 @@ def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
 
 
 _STATEMENT = "statement"
-_PORT_IN_F = '{"match": {"left": {"payload": {"field": "dport", "protocol": "tcp"}}, "op": "==", "right": "@f"}}'
-_VERDICTS = '{"map": "verdict", "name": "f", "type": "inet_service"}'
+_PORT_IN_F = "th dport @f"
+_VERDICTS = "type inet_service : verdict"
 """What is in a foreign map is not read."""
 
 INTRUSIONS = (
-    Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", '{"drop": null}'))),
+    Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", "drop"))),
     Intrusion(
         "rule that could be ours",
         "add rule inet secmarkd done meta l4proto 6 return",
@@ -119,36 +119,36 @@ INTRUSIONS = (
     Intrusion(
         "rule comment",
         'add rule inet secmarkd done accept comment "x"',
-        _with_rule("done", Verdict("accept"), Foreign("rule", "", '{"comment": "x"}')),
+        _with_rule("done", Verdict("accept"), Foreign("rule", "", 'comment "x"')),
     ),
     Intrusion(
         "counter in a rule",
         "add rule inet secmarkd done counter accept",
-        _with_rule("done", Foreign(_STATEMENT, "", '{"counter": null}'), Verdict("accept")),
+        _with_rule("done", Foreign(_STATEMENT, "", "counter"), Verdict("accept")),
     ),
     Intrusion(
         "equality that is no bit test",
         "add rule inet secmarkd done ct state == new accept",
         _with_rule(
             "done",
-            Foreign(_STATEMENT, "", '{"match": {"left": {"ct": {"key": "state"}}, "op": "==", "right": "new"}}'),
+            Foreign(_STATEMENT, "", "ct state == 0x8"),
             Verdict("accept"),
         ),
     ),
     Intrusion(
         "set",
         "add set inet secmarkd f { type mark; }",
-        _with_foreign("set", "f", '{"name": "f", "type": "mark"}'),
+        _with_foreign("set", "f", "type mark"),
     ),
     Intrusion(
         "quota",
         "add quota inet secmarkd f { over 5 mbytes }",
-        _with_foreign("quota", "f", '{"bytes": 5242880, "inv": true, "name": "f"}'),
+        _with_foreign("quota", "f", "quota"),
     ),
     Intrusion(
         "map to something else",
         "add map inet secmarkd f { type inet_service : mark; }",
-        _with_foreign("map", "f", '{"map": "mark", "name": "f", "type": "inet_service"}'),
+        _with_foreign("map", "f", "type inet_service : mark"),
     ),
     Intrusion(
         "map with a size",
@@ -156,7 +156,7 @@ INTRUSIONS = (
         lambda table: replace(
             table,
             maps=tuple(sorted((*table.maps, _port_map("f", ObjectKind.COUNTER)), key=lambda one: one.name)),
-            foreign=(Foreign("map", "f", '{"size": 7}'),),
+            foreign=(Foreign("map", "f", "size 7"),),
         ),
     ),
     Intrusion(
@@ -165,7 +165,7 @@ INTRUSIONS = (
         lambda table: replace(
             table,
             objects=_objects(table, Object("zz", ObjectKind.COUNTER)),
-            foreign=(Foreign("counter", "zz", '{"comment": "x"}'),),
+            foreign=(Foreign("counter", "zz", 'comment "x"'),),
         ),
     ),
     Intrusion(
@@ -176,8 +176,8 @@ INTRUSIONS = (
     Intrusion(
         "set that a rule uses",
         "add set inet secmarkd f { type inet_service; }; add rule inet secmarkd done tcp dport @f drop",
-        lambda table: _with_rule("done", Foreign(_STATEMENT, "", _PORT_IN_F), Foreign(_STATEMENT, "", '{"drop": null}'))(
-            _with_foreign("set", "f", '{"name": "f", "type": "inet_service"}')(table)
+        lambda table: _with_rule("done", Foreign(_STATEMENT, "", _PORT_IN_F), Foreign(_STATEMENT, "", "drop"))(
+            _with_foreign("set", "f", "type inet_service")(table)
         ),
     ),
     Intrusion(

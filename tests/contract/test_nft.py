@@ -127,11 +127,12 @@ class TestLibNft(NftContract):
         assert world.nft.pid is not None
         pid = world.nft.pid
         os.kill(pid, signal.SIGSTOP)
-        monkeypatch.setattr("secmarkd.kernel.nft.READ_SECONDS", 0.2)
+        monkeypatch.setattr("secmarkd.kernel.nft.WRITE_SECONDS", 0.2)
         with pytest.raises(WorkerFailed, match="did not answer within"):
-            world.nft.read()
+            world.nft.commit((Replace(Table()),))
         monkeypatch.undo()
         assert not os.path.exists(f"/proc/{pid}")
+        world.nft.commit((Replace(Table()),))
         assert world.nft.read() == Table()
 
     def test_the_table_outlives_the_worker(self, world: KernelWorld) -> None:

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from secmarkd.kernel.netlink_dump import NetlinkDump
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft import LibNft
-from secmarkd.kernel.nft_listing import list_structure
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.ruleset.element_text import render_packed
 from secmarkd.ruleset.raw_element import attributes, is_tree
 from secmarkd.ruleset.table import NAME, Map, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace
 from tests.support.capability import require_bindings, require_namespaces
-from tests.support.json_elements import decode_all
+from tests.support.json_elements import with_listed_elements
 from tests.support.namespace import Namespace
 from tests.support.strategies import maps, tables
 from tests.support.tables import full_table, make_object
@@ -47,9 +46,10 @@ def lists(netns: Namespace) -> Iterator[NetlinkDump]:
     lists.close()
 
 
-def listed(netns: Namespace) -> Table:
-    """What the nft program says."""
-    return decode_all(netns.nft_json("-p -s list table inet secmarkd"))
+def listed(netns: Namespace, live: Table | None) -> Table:
+    """The table as it was read, with the elements that the nft program lists."""
+    assert live is not None
+    return with_listed_elements(live, netns.nft_json("-p -s list table inet secmarkd"))
 
 
 COMMENTS = ["", 'comment "x"']
@@ -60,7 +60,9 @@ QUICK = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_t
 @QUICK
 def test_both_ways_of_reading_agree_about_every_table(netns: Namespace, nft: LibNft, table: Table) -> None:
     nft.commit((Replace(table),))
-    assert nft.read() == listed(netns)
+    live = nft.read()
+    assert live == table
+    assert live == listed(netns, live)
 
 
 @given(map_=maps("m", ObjectKind.COUNTER).filter(lambda map_: len(map_.elements) > 0), data=st.data())
@@ -77,7 +79,7 @@ def test_both_ways_of_reading_agree_about_comments(
     netns.nft(f"add element inet secmarkd m {{ {', '.join(lines)} }}")
     live = nft.read()
     assert live is not None
-    said = listed(netns)
+    said = listed(netns, live)
     assert live.maps == said.maps
     assert [(each.what, each.name) for each in live.foreign] == [(each.what, each.name) for each in said.foreign]
 
@@ -100,7 +102,8 @@ def test_both_ways_of_reading_agree_about_comments(
 )
 def test_both_ways_of_reading_agree_about_what_is_foreign(netns: Namespace, nft: LibNft, text: str) -> None:
     netns.nft(f"flush ruleset\ntable inet secmarkd {{ counter s {{ }}; {text}; }}".replace(": s", ': "s"'))
-    assert nft.read() == listed(netns)
+    live = nft.read()
+    assert live == listed(netns, live)
 
 
 PLAIN = [each for each in full_table().maps if not is_tree(each.key, each.interval) and each.elements]
@@ -120,14 +123,15 @@ def test_what_is_written_by_raw_netlink_is_what_libnftables_writes(
     assert each() == []
     nft.commit_at((AddElements(map_, map_.elements),), nft.generation())
     assert each() == before
-    assert nft.read() == listed(netns) == full_table()
+    live = nft.read()
+    assert live == listed(netns, live) == full_table()
 
 
-# --- when libnftables is asked ---
+# --- what is the same as long as nobody changes it ---
 
 
 @pytest.fixture
-def fingerprints(nft: LibNft, lists: NetlinkDump) -> NetlinkDump:
+def structures(nft: LibNft, lists: NetlinkDump) -> NetlinkDump:
     nft.commit((Replace(full_table()),))
     return lists
 
@@ -144,12 +148,10 @@ def fingerprints(nft: LibNft, lists: NetlinkDump) -> NetlinkDump:
         "add rule inet secmarkd done drop\nflush chain inet secmarkd empty",
     ],
 )
-def test_only_what_is_no_element_changes_the_fingerprint(
-    netns: Namespace, fingerprints: NetlinkDump, text: str
-) -> None:
-    before = fingerprints.fingerprint(NAME)
+def test_only_what_is_no_element_changes_the_structure(netns: Namespace, structures: NetlinkDump, text: str) -> None:
+    before = structures.structure(NAME)
     netns.nft(text)
-    assert (fingerprints.fingerprint(NAME) == before) == ("rule" not in text)
+    assert (structures.structure(NAME) == before) == ("rule" not in text)
 
 
 @pytest.mark.parametrize(
@@ -169,32 +171,30 @@ def test_only_what_is_no_element_changes_the_fingerprint(
         'add ct helper inet secmarkd new { type "ftp" protocol tcp; }',
     ],
 )
-def test_whatever_else_changes_changes_the_fingerprint(
-    netns: Namespace, fingerprints: NetlinkDump, text: str
-) -> None:
-    before = fingerprints.fingerprint(NAME)
+def test_whatever_else_changes_changes_the_structure(netns: Namespace, structures: NetlinkDump, text: str) -> None:
+    before = structures.structure(NAME)
     netns.nft(text)
-    assert fingerprints.fingerprint(NAME) != before
+    assert structures.structure(NAME) != before
 
 
-def test_an_equal_table_in_the_place_of_the_old_one_is_another(nft: LibNft, fingerprints: NetlinkDump) -> None:
-    before = fingerprints.fingerprint(NAME)
+def test_an_equal_table_in_the_place_of_the_old_one_is_another(nft: LibNft, structures: NetlinkDump) -> None:
+    before = structures.structure(NAME)
     nft.commit((Replace(full_table()),))
-    assert fingerprints.fingerprint(NAME) != before
+    assert structures.structure(NAME) != before
 
 
-def test_of_a_table_that_is_not_there_nothing_is_listed(netns: Namespace, fingerprints: NetlinkDump) -> None:
+def test_of_a_table_that_is_not_there_nothing_is_listed(netns: Namespace, structures: NetlinkDump) -> None:
     netns.nft("delete table inet secmarkd")
     with pytest.raises(FileNotFoundError):
-        fingerprints.elements(NAME, "m_port")
+        structures.elements(NAME, "m_port")
     netns.nft("add table inet secmarkd")
     with pytest.raises(FileNotFoundError):
-        fingerprints.elements(NAME, "m_port")
+        structures.elements(NAME, "m_port")
 
 
 def test_reading_leaves_no_descriptor_behind(netns: Namespace) -> None:
     netlink = Netlink()
-    reader = Reader(lambda: netlink, list_structure)
+    reader = Reader(lambda: netlink)
     netns.nft("flush ruleset")
     assert reader.read() is None
     netns.nft("add table inet secmarkd")

@@ -16,6 +16,7 @@ from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import DCCP, SCTP, TCP, UDP, WITH_PORTS
 from secmarkd.ruleset.elements import unpack_value
 from secmarkd.ruleset.table import (
+    CgroupId,
     Chain,
     Foreign,
     InSet,
@@ -145,7 +146,8 @@ class _Run:
         if found is None:
             return False
         if match.key is Key.CGROUP:
-            return found == match.value or str(found).startswith(f"{match.value}/")
+            assert isinstance(match.value, CgroupId)
+            return found == match.value.path or str(found).startswith(f"{match.value.path}/")
         if match.key is Key.CT_STATE:
             equal = found in str(match.value).split(",")
         elif isinstance(match.value, Span):

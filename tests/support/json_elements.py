@@ -1,12 +1,12 @@
-"""What libnftables' JSON says of a table, elements included: the oracle for the path by raw netlink."""
+"""What libnftables' JSON says of the elements of a table: the oracle for the path by raw netlink."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
-from secmarkd.ruleset.decode import decode
 from secmarkd.ruleset.element_text import interface_text
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.foreign import Json
@@ -18,16 +18,15 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError
 """What converting a value of unforeseen shape may raise."""
 
 
-def decode_all(listing: Json, *, flags: Iterable[str] | None = None) -> Table:
-    """The table of a listing with its elements; those of maps that are listed twice are the last ones."""
-    table = decode(listing, flags=flags)
-    entries = listing["nftables"] if isinstance(listing, dict) else listing
-    listed = {entry["map"]["name"]: entry["map"].get("elem", []) for entry in entries if _is_named_map(entry)}
+def with_listed_elements(table: Table, listing: Iterable[Json]) -> Table:
+    """The table with the elements that nft's JSON of it lists, and what is foreign among them."""
+    listed = {entry["map"]["name"]: entry["map"].get("elem", []) for entry in listing if _is_named_map(entry)}
+    others = tuple(each for each in table.foreign if each.what != "element")
 
     def read(each: Map) -> tuple[Elements, list[Json]]:
         return decode_elements(each.key, each.interval, listed[each.name])
 
-    return fill(table, read)
+    return fill(replace(table, foreign=others), read)
 
 
 def _is_named_map(entry: Json) -> bool:

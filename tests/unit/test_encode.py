@@ -17,6 +17,7 @@ from secmarkd.ruleset.encode import (
 )
 from secmarkd.ruleset.table import (
     BaseHook,
+    CgroupId,
     Chain,
     Foreign,
     Key,
@@ -61,8 +62,8 @@ STATEMENTS: list[tuple[Statement, str]] = [
     (Match(Key.OIFNAME, "lo", True), 'meta oifname != "lo"'),
     (Match(Key.SKUID, 4294967295, True), "meta skuid != 4294967295"),
     (Match(Key.IP_SADDR, "10.0.0.0/8"), "ip saddr 10.0.0.0/8"),
-    (Match(Key.CGROUP, "a/b.service"), 'socket cgroupv2 level 2 "a/b.service"'),
-    (Match(Key.CGROUP, "a", True), 'socket cgroupv2 level 1 != "a"'),
+    (Match(Key.CGROUP, CgroupId(2, 7, "a/b.service")), 'socket cgroupv2 level 2 "a/b.service"'),
+    (Match(Key.CGROUP, CgroupId(1, 7, "a"), True), 'socket cgroupv2 level 1 != "a"'),
     (Mark(MARK, "s_x"), 'meta secmark set "s_x"'),
     (Mark(COUNT, "s_x"), 'counter name "s_x"'),
     (Lookup(MARK, (Key.L4PROTO, Key.TH_DPORT), "m"), "meta secmark set meta l4proto . th dport map @m"),

@@ -1,4 +1,4 @@
-"""A read says what is there, that nothing is there, or that it does not know; libnftables is asked when it has to be."""
+"""A read says what is there, that nothing is there, or that it does not know."""
 
 from __future__ import annotations
 
@@ -15,50 +15,59 @@ from secmarkd.kernel.netlink_dump import Interrupted, NetlinkDump
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_reader import Reader
 from secmarkd.ruleset.elements import Field
+from secmarkd.ruleset.raw_structure import Structure
+from secmarkd.ruleset.raw_table import decode_table
 from secmarkd.ruleset.table import ObjectKind, Table
 from tests.support.raw_netlink import KEY, attribute, element, encode_elements, kernel_pair, key, objref
-from tests.support.tables import make_map, replace_map
+from tests.support.tables import make_map
 
 FULL = Table(maps=(make_map("m", (Field.PORT,), ObjectKind.COUNTER, ((80,), "s"), ((81,), "s")),))
-EMPTY = replace_map(FULL, "m", type(FULL.maps[0].elements)(2))
 SENT = encode_elements((Field.PORT,), False, FULL.maps[0].elements)
 
 
+def number(kind: int, value: int) -> bytes:
+    return attribute(kind, value.to_bytes(4, "big"))
+
+
+def a_set(name: bytes, notes: bytes = b"") -> bytes:
+    """A map from ports to counters."""
+    noted = b"\0\4" + struct.pack("=I", 2) + b"\6\4" + bytes(4) + notes
+    head = attribute(1, b"secmarkd\0") + attribute(2, name + b"\0")
+    return head + number(3, 0x40) + number(4, 13) + number(5, 2) + number(15, 1) + attribute(13, noted)
+
+
+TABLE = attribute(1, b"secmarkd\0") + number(2, 0)
+STRUCTURE = Structure(tables=(TABLE,), sets=(a_set(b"m"),))
+ANOTHER = Structure(tables=(TABLE,), sets=(a_set(b"m") + number(16, 9),))
+STRANGE = Structure(tables=(TABLE,), sets=(a_set(b"m", b"\3\1?"),))
+
+
 class Kernel:
-    """Answers to both kinds of questions, and libnftables beside it. Each `oddity` happens once, at a dump of elements."""
+    """Answers to questions. Each `oddity` happens once, at a dump of elements."""
 
     def __init__(self, *oddities: Callable[[Kernel], None]) -> None:
         self.number = 7
-        self.flags: tuple[str, ...] | None = ()
-        self.structure = b"structure"
-        self.listed: Table | None = EMPTY
+        self.structures = STRUCTURE
         self.oddities = list(oddities)
-        self.listings = self.opened = self.closed = 0
+        self.opened = self.closed = 0
 
     def reader(self) -> Reader:
-        return Reader(lambda: cast(Netlink, self), self._list, self._open)
+        return Reader(lambda: cast(Netlink, self), self._open)
 
     def _open(self) -> NetlinkDump:
         self.opened += 1
         return cast(NetlinkDump, self)
 
-    def _list(self, flags: tuple[str, ...]) -> Table | None:
-        self.listings += 1
-        return self.listed
-
     def generation(self) -> int:
         return self.number
 
-    def table_flags(self, name: str) -> tuple[str, ...] | None:
-        return self.flags
+    def structure(self, table: str) -> Structure:
+        return self.structures
 
-    def fingerprint(self, table: str) -> bytes:
-        return self.structure
-
-    def elements(self, table: str, name: str) -> list[bytes]:
+    def elements(self, table: str, name: str) -> tuple[bytes, ...]:
         if self.oddities:
             self.oddities.pop(0)(self)
-        return SENT
+        return tuple(SENT)
 
     def close(self) -> None:
         self.closed += 1
@@ -73,12 +82,12 @@ def gone(kernel: Kernel) -> None:
 
 
 def removed(kernel: Kernel) -> None:
-    kernel.number, kernel.flags = 8, None
+    kernel.number, kernel.structures = 8, Structure()
     raise FileNotFoundError
 
 
 def replaced(kernel: Kernel) -> None:
-    kernel.number, kernel.structure = 8, b"another"
+    kernel.number, kernel.structures = kernel.number + 1, ANOTHER
     raise FileNotFoundError
 
 
@@ -86,44 +95,49 @@ def written(kernel: Kernel) -> None:
     kernel.number += 1
 
 
-def test_libnftables_is_asked_again_only_when_the_structure_has_changed() -> None:
+def rewritten(kernel: Kernel) -> None:
+    kernel.number += 1
+    kernel.structures = ANOTHER if kernel.structures == STRUCTURE else STRUCTURE
+
+
+def test_the_structure_is_decoded_again_only_when_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+
+    def decode(*arguments: Any) -> Table | None:
+        decoded.append(arguments)
+        return decode_table(*arguments)
+
+    monkeypatch.setattr("secmarkd.kernel.nft_reader.decode_table", decode)
     kernel = Kernel()
     reader = kernel.reader()
     assert [reader.read() for _ in range(3)] == [FULL] * 3
-    assert kernel.listings == 1
-    kernel.structure = b"another"
+    assert len(decoded) == 1
+    kernel.structures = ANOTHER
     assert reader.read() == FULL
-    assert kernel.listings == 2
+    assert len(decoded) == 2
 
 
-def test_a_table_that_is_not_there_is_known_to_be_absent_without_libnftables() -> None:
+def test_a_table_that_is_not_there_is_known_to_be_absent() -> None:
     kernel = Kernel()
-    kernel.flags = None
+    kernel.structures = Structure()
     assert kernel.reader().read() is None
-    assert kernel.listings == 0
 
 
 def test_a_table_that_goes_while_it_is_read_is_absent() -> None:
     assert Kernel(removed).reader().read() is None
 
 
-def test_a_table_that_is_replaced_while_it_is_read_is_read_again() -> None:
-    kernel = Kernel(replaced)
-    assert kernel.reader().read() == FULL
-    assert kernel.listings == 2
+@pytest.mark.parametrize("oddity", [replaced, rewritten])
+def test_a_table_that_is_replaced_while_it_is_read_is_read_again(oddity: Callable[[Kernel], None]) -> None:
+    assert Kernel(oddity).reader().read() == FULL
 
 
-def test_a_read_that_was_overtaken_by_a_commit_is_repeated() -> None:
-    kernel = Kernel(written)
-    reader = kernel.reader()
-    assert reader.read() == FULL
-    assert kernel.listings == 2  # what was listed then is not trusted
-    assert reader.read() == FULL
-    assert kernel.listings == 2
+def test_commits_to_other_tables_keep_nobody_from_reading_this_one() -> None:
+    assert Kernel(*[written] * 99).reader().read() == FULL
 
 
 @pytest.mark.parametrize(
-    "oddities", [[interrupted], [gone], [written] * 99], ids=["interrupted", "gone", "overtaken"]
+    "oddities", [[interrupted], [gone] * 99, [rewritten] * 99], ids=["interrupted", "gone", "rewritten"]
 )
 def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(oddities: list[Callable[[Kernel], None]]) -> None:
     kernel = Kernel(*oddities)
@@ -136,11 +150,25 @@ def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(oddities: list
     assert kernel.opened == 2
 
 
-def test_a_table_that_libnftables_does_not_find_is_unknown() -> None:
+def test_what_nobody_can_read_is_unknown() -> None:
     kernel = Kernel()
-    kernel.listed = None
-    with pytest.raises(StateUnknown, match="cannot be listed"):
+    kernel.structures = Structure(tables=(b"\1\0\0",))
+    with pytest.raises(StateUnknown, match="nobody can read"):
         kernel.reader().read()
+
+
+def test_what_another_libnftables_notes_is_ours_where_we_have_just_written_it_and_strange_elsewhere() -> None:
+    kernel = Kernel()
+    kernel.structures = STRANGE
+    reader = kernel.reader()
+    for wrong in (None, 6):
+        if wrong is not None:
+            reader.written(wrong)
+        (foreign,) = cast(Table, reader.read()).foreign
+        assert (foreign.what, foreign.name, foreign.text) == ("map", "m", "user data 3 0x3f")
+    reader = kernel.reader()
+    reader.written(7)
+    assert reader.read() == FULL
 
 
 # --- dumps, from a socket in the place of the kernel's ---
@@ -192,9 +220,16 @@ def test_a_dump_that_a_commit_interrupted_is_begun_anew(ends: Any, at_its_end: b
 def test_a_dump_that_is_interrupted_every_time_is_given_up(ends: Any) -> None:
     kernel, lists = ends
     for sequence in range(1, 33):
-        kernel.send(an_end(sequence, flags=INTR))
+        kernel.send(a_part(sequence, ONE if sequence % 2 else TWO) + an_end(sequence, flags=INTR))
     with pytest.raises(Interrupted):
         lists.elements("secmarkd", "m")
+
+
+def test_a_dump_that_was_interrupted_and_is_twice_the_same_is_good(ends: Any) -> None:
+    kernel, lists = ends
+    for sequence, part in enumerate((ONE, TWO, TWO), start=1):
+        kernel.send(a_part(sequence, part) + an_end(sequence, flags=INTR))
+    assert lists.elements("secmarkd", "m") == [TWO]
 
 
 def test_answers_to_what_was_asked_before_are_passed_over(ends: Any) -> None:

@@ -1,8 +1,10 @@
-"""What tells whether libnftables has to be asked again: everything of a thing but its counts."""
+"""What lasts as long as nobody changes it: everything of a thing but its counts."""
 
 from __future__ import annotations
 
-from secmarkd.ruleset.raw_structure import lasting_object, lasting_set
+import pytest
+
+from secmarkd.ruleset.raw_structure import lasting_chain, lasting_object, lasting_rule, lasting_set
 from tests.support.raw_netlink import attribute
 
 TABLE, NAME, TYPE, DATA, USE, HANDLE = 1, 2, 3, 4, 5, 6
@@ -60,4 +62,30 @@ def test_a_counter_is_no_secmark() -> None:
 def test_how_many_elements_a_set_has_does_not_last_and_all_else_does() -> None:
     assert lasting_set(a_set()) == lasting_set(a_set(count=7)) == lasting_set(a_set(count=8))
     assert lasting_set(a_set()) != lasting_set(a_set(flags=12))
-    assert lasting_set(a_set()) != lasting_set(a_set(kind=b"nft_hash_fast\0"))
+    assert lasting_set(a_set()) == lasting_set(a_set(kind=b"nft_hash_fast\0"))  # the kernel's own choice
+
+
+def a_rule(*expressions: tuple[bytes, bytes]) -> bytes:
+    inner = b"".join(attribute(1, attribute(1, name + b"\0") + attribute(2, data)) for name, data in expressions)
+    return attribute(TABLE, b"secmarkd\0") + attribute(3, bytes(8)) + attribute(4, inner)
+
+
+@pytest.mark.parametrize("name", [b"counter", b"quota", b"limit", b"last", b"connlimit"])
+def test_what_runs_on_in_a_rule_does_not_last_and_that_it_is_there_does(name: bytes) -> None:
+    first, second = (a_rule((name, a_counter(number)), (b"cmp", b"....")) for number in (1, 2))
+    assert first != second
+    assert lasting_rule(first) == lasting_rule(second)
+    assert lasting_rule(first) != lasting_rule(a_rule((b"cmp", b"....")))
+    assert lasting_rule(first) != lasting_rule(a_rule((name, a_counter(1)), (b"cmp", b",,,,")))
+
+
+def test_the_constants_of_a_rule_last() -> None:
+    assert lasting_rule(a_rule((b"cmp", b"...."))) != lasting_rule(a_rule((b"cmp", b",,,,")))
+
+
+def test_what_a_chain_has_counted_does_not_last_and_that_it_counts_does() -> None:
+    plain, first, second = (
+        attribute(TABLE, b"secmarkd\0") + attribute(3, b"c\0") + more
+        for more in (b"", attribute(8, a_counter(1)), attribute(8, a_counter(2)))
+    )
+    assert lasting_chain(first) == lasting_chain(second) != lasting_chain(plain) == plain

@@ -26,7 +26,8 @@ from secmarkd.events import (
 from secmarkd.kernel.cgroup_events import CgroupEvents
 from secmarkd.model.labels import Environment, OnDrift
 from secmarkd.ports import CgroupNews
-from secmarkd.ruleset.table import Chain, Key, Match, Table
+from secmarkd.ruleset.cgroups import with_cgroups
+from secmarkd.ruleset.table import CgroupId, Chain, Key, Match, Table
 from secmarkd.ruleset.transaction import Replace
 from secmarkd.service.exits import Exit
 from secmarkd.service.loading import Loaded
@@ -154,7 +155,7 @@ def test_one_that_went_is_given_time_to_come_again() -> None:
 
 def _with_dead_cgroups(table: Table) -> Table:
     """As rules that hold a cgroup which is gone are listed."""
-    dead = Match(Key.CGROUP, "4711")
+    dead = Match(Key.CGROUP, CgroupId(1, 4711))
     chains = (
         replace(chain, rules=tuple(
             tuple(dead if isinstance(each, Match) and each.key is Key.CGROUP else each for each in rule)
@@ -178,7 +179,7 @@ def test_one_that_was_made_anew_has_its_rules_written_anew_without_compiling_and
     assert "another of that name" in str(events[0])
     assert "this machine changed" in str(events[1])
     assert tried == []
-    assert rig.nft.table == wanted
+    assert rig.nft.table == with_cgroups(wanted, {"a.slice": 8}) != wanted
     assert rig.service.status.state is State.IN_SYNC
 
 

@@ -22,7 +22,7 @@ from secmarkd.kernel.netlink_gen import (
     string_attribute,
 )
 from secmarkd.kernel.netlink_link import FAMILY, Link, Message
-from secmarkd.ruleset.raw_structure import lasting_object, lasting_set
+from secmarkd.ruleset.raw_structure import Structure, lasting_chain, lasting_object, lasting_rule, lasting_set, whole
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 1, 0x10, 0x300
@@ -67,55 +67,62 @@ class NetlinkDump:
             if kind == NFTA_SET_ELEM_LIST_ELEMENTS
         ]
 
-    def fingerprint(self, table: str) -> bytes:
-        """The same as long as nothing in a table `inet` changes but elements of named sets and maps, and what counters
-        count. Handles are part of it, so a thing that is replaced by an equal one is another. Some kilobytes."""
-        parts: list[bytes] = []
-        ours = string_attribute(_TABLE_ATTRIBUTE, table)
-        for question, lasting in _PARTS:
-            # Chains and tables are listed for all tables of the family, whatever the request says.
-            parts += [lasting(message) for message in self._dump(question, ours) if message.startswith(ours)]
-            parts.append(bytes([question]))
-        return b"".join(parts)
+    def structure(self, table: str) -> Structure:
+        """All else of a table `inet`: nothing where there is none; FileNotFoundError where it goes meanwhile.
 
-    def _dump(self, question: int, request: bytes) -> list[bytes]:
+        Each kind of thing is of one generation of the ruleset, and not all need be of the same. Some kilobytes.
+        """
+        ours = string_attribute(_TABLE_ATTRIBUTE, table)
+        # Chains and tables are listed for all tables of the family, whatever the request says.
+
+        def part(question: int, lasting: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
+            return self._dump(question, ours, lambda message: lasting(message) if message.startswith(ours) else b"")
+
+        tables = part(*_TABLES)
+        if not tables:
+            return Structure()
+        return Structure(tables, *(part(*each) for each in _PARTS))
+
+    def _dump(self, question: int, request: bytes, kept: Callable[[bytes], bytes] = whole) -> tuple[bytes, ...]:
+        """What is `kept` of the messages of a dump (nothing, of some), during which the ruleset's generation did not
+        change, or that was the same twice: what changed meanwhile is then something else, of another table perhaps.
+        Under steady writing by others no long dump would ever find the whole ruleset still."""
         end = time.monotonic() + _SECONDS
+        before: tuple[bytes, ...] | None = None
         for _ in range(_ATTEMPTS):
-            messages = self._try_dump(question, request)
-            if messages is not None:
-                return messages
+            messages, still = self._try_dump(question, request)
+            lasting = tuple(each for message in messages if (each := kept(message)))
+            if still or lasting == before:
+                return lasting
+            before = lasting
             if time.monotonic() > end:
                 break
         raise Interrupted
 
-    def _try_dump(self, question: int, request: bytes) -> list[bytes] | None:
-        """All messages of a dump; None when the ruleset changed meanwhile (NLM_F_DUMP_INTR)."""
+    def _try_dump(self, question: int, request: bytes) -> tuple[list[bytes], bool]:
+        """All messages of a dump, and whether the ruleset stayed as it was meanwhile (NLM_F_DUMP_INTR)."""
         asked = FAMILY.pack(NFPROTO_INET, 0, 0) + request
         self._link.send([Message(SUBSYSTEM | question, _NLM_F_REQUEST | _NLM_F_DUMP, asked)])
         messages: list[bytes] = []
-        whole = True
+        still = True
         while True:
             for each in self._link.receive(_BUFFER):
                 if each.number != 0:
                     continue
-                whole = whole and not each.flags & _NLM_F_DUMP_INTR
+                still = still and not each.flags & _NLM_F_DUMP_INTR
                 if each.kind in (_NLMSG_ERROR, _NLMSG_DONE):
                     number = -struct.unpack_from("=i", each.body)[0] if len(each.body) >= 4 else 0
                     if number:
                         raise OSError(number, os.strerror(number))
-                    return messages if whole else None
+                    return messages, still
                 messages.append(each.body[FAMILY.size :])
 
 
-def _whole(message: bytes) -> bytes:
-    return message
-
-
+_TABLES = (_GET_TABLE, whole)
 _PARTS: tuple[tuple[int, Callable[[bytes], bytes]], ...] = (
-    (_GET_TABLE, _whole),
-    (_GET_CHAIN, _whole),
-    (_GET_RULE, _whole),
+    (_GET_CHAIN, lasting_chain),
+    (_GET_RULE, lasting_rule),
     (_GET_SET, lasting_set),
     (_GET_OBJECT, lasting_object),
-    (_GET_FLOWTABLE, _whole),
+    (_GET_FLOWTABLE, whole),
 )

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from secmarkd.kernel.netlink_link import ATTRIBUTE, FAMILY, Link, Message, aligned
+from secmarkd.ruleset.raw_table import table_flags
 
 SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 _NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
@@ -28,9 +29,6 @@ NFPROTO_INET = 1
 _ANSWER_BYTES = 65536
 _PATIENCE = 2.0
 """Seconds. The kernel answers both questions at once; this only keeps a broken one from hanging us."""
-
-TABLE_FLAGS = {1: "dormant", 2: "owner", 4: "persist"}
-"""NFT_TABLE_F_* of linux/netfilter/nf_tables.h, with nft's words."""
 
 
 class Netlink:
@@ -67,10 +65,7 @@ class Netlink:
             )
         except FileNotFoundError:
             return None
-        bits = int.from_bytes(answer[_NFTA_TABLE_FLAGS], "big") if _NFTA_TABLE_FLAGS in answer else 0
-        rest = bits & ~sum(TABLE_FLAGS)
-        words = [word for bit, word in TABLE_FLAGS.items() if bits & bit]
-        return tuple(sorted(words + ([f"{rest:#x}"] if rest else [])))
+        return table_flags(int.from_bytes(answer.get(_NFTA_TABLE_FLAGS, b""), "big"))
 
     def _ask(self, question: int, answer: int, family: int, asked: bytes) -> dict[int, bytes]:
         """The attributes of the one answer to a request."""

@@ -11,20 +11,13 @@ from secmarkd.kernel.netlink_batch import NetlinkBatch
 from secmarkd.kernel.netlink_errors import refused_batch, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_reader import Reader
-from secmarkd.kernel.nft_requests import MODULE, Commit, List
+from secmarkd.kernel.nft_requests import MODULE, Commit
+from secmarkd.ruleset.generation import successor
 from secmarkd.ruleset.hints import ElementChange
 from secmarkd.ruleset.raw_encode import encode_elements
 from secmarkd.ruleset.table import NAME, Table
 from secmarkd.ruleset.transaction import AddElements, Command, DeleteElements, Rebuild, Replace, Transaction
 
-READ_SECONDS = 20.0
-"""A listing takes milliseconds; others' transactions can hold it up (3.7 s seen under two tight writers), and the first one
-waits for the process to start (over 5 s seen on a busy emulated machine)."""
-READ_SECONDS_PER_ELEMENT = 0.0002
-"""libnftables before 1.1 fetches the elements even where it does not list them, 15 to 30 microseconds for each; this leaves
-a machine ten times as slow its time."""
-FIRST_ELEMENTS = 100_000
-"""How many a table may have that nobody has read yet."""
 WRITE_SECONDS = 10.0
 """A transaction takes milliseconds; to cut one off leaves open whether it happened, so this is generous."""
 WRITE_SECONDS_PER_ELEMENT = 0.0005
@@ -42,9 +35,7 @@ class LibNft:
     def __init__(self, *, at_once: bool = False) -> None:
         """`at_once`: start the process now. That takes a tenth of a second, for which nobody has to wait."""
         self._child = Child(MODULE, "libnftables", hint=_HINT)
-        self._reader = Reader(self._connected, self._list)
-        self._elements = FIRST_ELEMENTS
-        """How many the table may have now."""
+        self._reader = Reader(self._connected)
         self._announce: Callable[[float], None] = lambda _: None
         self._meanwhile: Callable[[], None] = lambda: None
         self._netlink: Netlink | None = None
@@ -61,14 +52,15 @@ class LibNft:
     def read(self) -> Table | None:
         """The live table; None when it is known to be absent. StateUnknown when neither can be said."""
         with typed_errors("read"):
-            table = self._reader.read()
-        self._elements = 0 if table is None else table.element_count()
-        return table
+            return self._reader.read()
 
     def commit(self, transaction: Transaction) -> None:
         """Carry out a transaction wholly or, with a KernelError, not at all; WorkerFailed: nobody knows, so read."""
-        self._elements = _most_elements(self._elements, transaction)
+        before = self.generation()
         self._ask(Commit(transaction), _write_deadline(transaction), "commit")
+        after = self.generation()
+        if after == successor(before) and any(isinstance(each, Replace | Rebuild) for each in transaction):
+            self._reader.written(after)
 
     def commit_at(self, transaction: Transaction, generation: int) -> None:
         """See ports.Nft. By raw netlink, in this process: libnftables would take longer, and could not promise it."""
@@ -118,12 +110,7 @@ class LibNft:
             self._netlink.close()
             self._netlink = None
 
-    def _list(self, flags: tuple[str, ...]) -> Table | None:
-        deadline = READ_SECONDS + READ_SECONDS_PER_ELEMENT * self._elements
-        table: Table | None = self._ask(List(flags), deadline, "read")
-        return table
-
-    def _ask(self, question: List | Commit, deadline: float, operation: str) -> Any:
+    def _ask(self, question: Commit, deadline: float, operation: str) -> Any:
         self._announce(deadline)
         self._meanwhile()
         return self._child.request(question, deadline, operation=operation, meanwhile=self._meanwhile)
@@ -146,18 +133,6 @@ def _element_change(command: Command) -> ElementChange:
 
 def _write_deadline(transaction: Transaction) -> float:
     return WRITE_SECONDS + WRITE_SECONDS_PER_ELEMENT * _element_count(transaction)
-
-
-def _most_elements(there: int, transaction: Transaction) -> int:
-    """How many elements the table may have after a transaction, whether it is carried out or not, if `there` were some."""
-    most = there
-    for command in transaction:
-        match command:
-            case Replace(table) | Rebuild(_, table):
-                most = max(most, table.element_count())
-            case AddElements(_, elements):
-                most += len(elements)
-    return most
 
 
 def _element_count(transaction: Transaction) -> int:

@@ -1,57 +1,52 @@
-"""Reads our table: its maps' elements by raw netlink, all else by libnftables, and that only when it may have changed."""
+"""Reads our table by raw netlink: what is no element is decoded only when it has changed, elements always."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from secmarkd.errors import StateUnknown
-from secmarkd.kernel.cgroups import inode
+from secmarkd.kernel.cgroups import paths
 from secmarkd.kernel.netlink_dump import Interrupted, NetlinkDump
 from secmarkd.kernel.netlink_gen import Netlink
+from secmarkd.ruleset.cgroups import cgroups_of, with_paths
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.foreign import Json
 from secmarkd.ruleset.raw_elements import fill, parse_elements
-from secmarkd.ruleset.table import NAME, Key, Map, Match, Table
+from secmarkd.ruleset.raw_set import RECORDED_TYPEOFS, typeofs_of
+from secmarkd.ruleset.raw_structure import Structure
+from secmarkd.ruleset.raw_table import decode_table
+from secmarkd.ruleset.table import NAME, Map, Table
 
 _ATTEMPTS = 8
 """Readings of a table that comes and goes, or that others change meanwhile, before giving up."""
-_LONG_READ = 0.2
-"""Seconds. A longer read is not repeated because something changed elsewhere: every list in it is of one generation, and
-under steady writing by others no long read would ever find the ruleset still."""
 _CHANGING = "the ruleset changes too fast to be read"
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What libnftables said of the table's structure."""
+    """What the kernel said of the table's structure, and what that is: its maps are empty."""
 
-    fingerprint: bytes
-    cgroups: tuple[int, ...]
-    """The cgroups that rules name, as `_cgroup_ids` has them."""
-    structure: Table
-
-
-ListStructure = Callable[[tuple[str, ...]], Table | None]
-"""Lists the table with these flags, its maps empty, by libnftables; None when that finds none."""
+    structure: Structure
+    table: Table
 
 
 class Reader:
-    """Our table in the network namespace in which the first question is asked. Errors are OSError and KernelError."""
+    """Our table in the network namespace in which the first question is asked. Errors are OSError and StateUnknown."""
 
-    def __init__(
-        self,
-        netlink: Callable[[], Netlink],
-        list_structure: ListStructure,
-        open_lists: Callable[[], NetlinkDump] = NetlinkDump,
-    ) -> None:
+    def __init__(self, netlink: Callable[[], Netlink], open_lists: Callable[[], NetlinkDump] = NetlinkDump) -> None:
         """`netlink` gives a socket for questions, which stays its owner's."""
         self._questions = netlink
-        self._list_structure = list_structure
         self._open_lists = open_lists
         self._lists: NetlinkDump | None = None
         self._known: _Known | None = None
+        self._typeofs: frozenset[bytes] = RECORDED_TYPEOFS
+        self._ours: int | None = None
+
+    def written(self, generation: int) -> None:
+        """The transaction of this number, and nobody else's, was ours and wrote whole maps. What libnftables has noted of
+        them is then not strange, of whatever version it is."""
+        self._ours = generation
 
     def read(self) -> Table | None:
         """The table; None when it is known to be absent. StateUnknown when neither can be said."""
@@ -60,6 +55,9 @@ class Reader:
         except Interrupted:
             self.close()
             raise StateUnknown(_CHANGING, operation="read") from None
+        except ValueError as error:
+            self.close()
+            raise StateUnknown(f"nobody can read the kernel's answer: {error}", operation="read") from error
         except BaseException:
             # Answers to what was asked may still come, to the old socket.
             self.close()
@@ -72,58 +70,39 @@ class Reader:
             self._lists = None
 
     def _read(self) -> Table | None:
-        netlink = self._questions()
+        netlink, lists = self._questions(), self._opened()
         for _ in range(_ATTEMPTS):
-            generation, start = netlink.generation(), time.monotonic()
-            flags = netlink.table_flags(NAME)
-            known, table = (None, None) if flags is None else self._table(flags)
-            still = netlink.generation() == generation
-            if still and table is None and flags is not None:
-                raise StateUnknown("the table that is there cannot be listed", operation="read")
-            long = table is not None and time.monotonic() - start > _LONG_READ
-            if still or (long and known is not None and self._dump().fingerprint(NAME) == known.fingerprint):
+            generation = netlink.generation()
+            try:
+                structure = lists.structure(NAME)
+                if generation == self._ours == netlink.generation():
+                    self._typeofs = self._typeofs.union(*map(typeofs_of, structure.sets))
+                known = self._decoded(structure)
+                table = None if known is None else fill(known.table, self._elements)
+                # Each list is of one generation. They are of one table where nothing was committed meanwhile, or nothing
+                # of this table's structure: who commits to other tables does not keep us from reading this one.
+                same = table is None or netlink.generation() == generation or lists.structure(NAME) == structure
+            except FileNotFoundError:  # the table, a map or a rule's set has gone meanwhile
+                continue
+            if same:
                 self._known = known
                 return table
         raise StateUnknown(_CHANGING, operation="read")
 
-    def _table(self, flags: tuple[str, ...]) -> tuple[_Known | None, Table | None]:
-        """What is known of the structure, and the whole table; None for what has gone meanwhile."""
-        try:
-            known = self._structure(flags)
-            return known, None if known is None else self._filled(known.structure)
-        except FileNotFoundError:
-            return None, None
-
-    def _dump(self) -> NetlinkDump:
+    def _opened(self) -> NetlinkDump:
         if self._lists is None:
             self._lists = self._open_lists()
         return self._lists
 
-    def _structure(self, flags: tuple[str, ...]) -> _Known | None:
-        """The table with empty maps; as libnftables listed it before, when nothing of it has changed since."""
-        fingerprint = self._dump().fingerprint(NAME)
-        known = self._known
-        if known is not None and known.fingerprint == fingerprint and known.cgroups == _cgroup_ids(known.structure):
-            return known
-        structure = self._list_structure(flags)
-        return None if structure is None else _Known(fingerprint, _cgroup_ids(structure), structure)
-
-    def _filled(self, structure: Table) -> Table:
-        """With the elements."""
-        try:
-            return fill(structure, self._elements)
-        except ValueError as error:
-            raise StateUnknown(f"nobody can read the kernel's answer: {error}", operation="read") from error
+    def _decoded(self, structure: Structure) -> _Known | None:
+        """The table with empty maps; as it was decoded before, when nothing of it has changed since."""
+        if self._known is not None and self._known.structure == structure:
+            return self._known
+        table = decode_table(structure, lambda name: self._opened().elements(NAME, name), self._typeofs)
+        if table is None:
+            return None
+        cgroups = {each.inode for each in cgroups_of(table)}
+        return _Known(structure, with_paths(table, paths(cgroups)) if cgroups else table)
 
     def _elements(self, each: Map) -> tuple[Elements, list[Json]]:
-        return parse_elements(each.key, each.interval, self._dump().elements(NAME, each.name))
-
-
-def _cgroup_ids(table: Table) -> tuple[int, ...]:
-    """Inode numbers of the cgroups that rules name, 0 for one that is not there.
-
-    A rule holds a cgroup by that number, and libnftables looks for its path: where cgroups come and go, the same rule is
-    listed differently.
-    """
-    matches = (each for chain in table.chains for rule in chain.rules for each in rule if isinstance(each, Match))
-    return tuple(inode(str(each.value)) or 0 for each in matches if each.key is Key.CGROUP)
+        return parse_elements(each.key, each.interval, self._opened().elements(NAME, each.name))

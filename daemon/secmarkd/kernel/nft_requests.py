@@ -12,14 +12,6 @@ PROCESS_NAME = "secmarkd-nft"
 
 
 @dataclass(frozen=True, slots=True)
-class List:
-    """Ask for the table without the elements of its maps: answered by a Table, or None when libnftables finds none."""
-
-    flags: tuple[str, ...]
-    """The table's flags, as the kernel tells them: libnftables' listing has not always the right ones."""
-
-
-@dataclass(frozen=True, slots=True)
 class Commit:
     """Ask to carry out a transaction, or with `dry` to have it validated only: answered by None."""
 

@@ -1,4 +1,4 @@
-"""The process that holds libnftables: it lists what is no element, decodes that, encodes and commits.
+"""The process that holds libnftables: it encodes transactions and commits them.
 
 A rule that another program wrote can crash libnftables, and a busy ruleset can hold it up for seconds; here this ends with
 a process. Run by `kernel.nft.LibNft`.
@@ -13,17 +13,18 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from secmarkd.errors import Conflict, KernelError, NotSupported, SelinuxInactive
+from secmarkd.errors import CgroupMissing, Conflict, KernelError, NotSupported, SelinuxInactive
+from secmarkd.kernel.cgroups import inode
 from secmarkd.kernel.netlink_errors import capable, typed_errors
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.kernel.nft_errors import Refusal, kernel_error, no_ownership, refusal
 from secmarkd.kernel.nft_library import open_context
-from secmarkd.kernel.nft_listing import list_structure
-from secmarkd.kernel.nft_requests import PROCESS_NAME, Commit, List
+from secmarkd.kernel.nft_requests import PROCESS_NAME, Commit
 from secmarkd.kernel.privileges import CAP_SYS_PTRACE, give_up
 from secmarkd.kernel.serving import Final, serve
+from secmarkd.ruleset.cgroups import cgroups_of
 from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.table import NAME, Table
+from secmarkd.ruleset.table import NAME
 from secmarkd.ruleset.transaction import Adopt, Rebuild, Replace, Transaction
 
 if TYPE_CHECKING:
@@ -48,14 +49,10 @@ class Worker:
         self._owner: Nftables | None = None
         """The context whose socket owns the table, once a table with the flag `owner` was committed."""
 
-    def handle(self, request: List | Commit) -> object:
+    def handle(self, request: Commit) -> object:
         """Answer one request; Final when too much memory is still held afterwards."""
-        answer: Table | None = None
-        if isinstance(request, List):
-            answer = list_structure(request.flags)
-        else:
-            self._commit(request)
-        return Final(answer) if self._owner is None and self._grown() else answer
+        self._commit(request)
+        return Final(None) if self._owner is None and self._grown() else None
 
     def _grown(self) -> bool:
         """Whether too much memory is held even after everything free was given back to the kernel."""
@@ -71,6 +68,7 @@ class Worker:
         refused = None
         with typed_errors(operation):
             flags = self._connected().table_flags(NAME)
+            _require_cgroups(request.transaction)
             commands = encode(request.transaction, table_present=bool(flags))
             nft = self._owner or open_context()
             for attempt in range(_BUSY_RETRIES + 1):
@@ -94,6 +92,20 @@ class Worker:
                 self._owner = nft if "owner" in command.table.flags else None
             elif isinstance(command, Adopt):
                 self._owner = nft
+
+
+def _require_cgroups(transaction: Transaction) -> None:
+    """CgroupMissing where a cgroup is not the one that the labels were compiled for: nft would look for its path, and find
+    another one of that name."""
+    for command in transaction:
+        table = (
+            command.table if isinstance(command, Replace) else command.after if isinstance(command, Rebuild) else None
+        )
+        for cgroup in set() if table is None else set(cgroups_of(table)):
+            if inode(cgroup.path) != cgroup.inode:
+                hint = "a unit ended at this very moment; try again"
+                message = f"cgroup {cgroup.path} is not the one that the labels were compiled for"
+                raise CgroupMissing(message, operation="commit", offender=cgroup.path, hint=hint)
 
 
 def _error(operation: str, refused: Refusal, transaction: Transaction) -> KernelError:

@@ -15,13 +15,14 @@ from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule, in_numbers
 from secmarkd.model.names import Name
+from secmarkd.model.precedence import cgroup_level
 from secmarkd.ruleset.chains import NOT_REMEMBERED, OPENED, chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.kinds import EXACT, RANGED, Group, Selector, groups
 from secmarkd.ruleset.lookups import GuardedLookup, RoleLookups
 from secmarkd.ruleset.names import Namer
 from secmarkd.ruleset.resolve import Box, Cell, Clash, resolve, resolve_points
-from secmarkd.ruleset.table import Chain, Map, Object, ObjectKind, Remember, Table
+from secmarkd.ruleset.table import CgroupId, Chain, Map, Object, ObjectKind, Remember, Table
 from secmarkd.ruleset.witness import describe_clash
 
 EXPANSION_BUDGET = 4096
@@ -62,7 +63,7 @@ def compile_table(
     for role in Role:
         guarded: list[GuardedLookup] = []
         for number, group in enumerate(groups(rule for rule in label_map.rules if rule.role is role)):
-            compiled = _compile_group(group, role, number, largest, namer)
+            compiled = _compile_group(group, role, number, largest, namer, environment)
             # What is refused does not depend on the cgroups that exist today, nor on the names that have a number.
             clashes += [(clash, group) for clash in compiled.clashes]
             elements += sum(len(each.elements) for each in compiled.maps)
@@ -184,14 +185,17 @@ class _Compiled:
     clashes: list[Clash]
 
 
-def _compile_group(group: Group, role: Role, number: int, largest: int, namer: Namer) -> _Compiled:
+def _compile_group(
+    group: Group, role: Role, number: int, largest: int, namer: Namer, environment: Environment
+) -> _Compiled:
     """The lookups and maps of one kind: first the hash map, then the interval map for what is not spelt out."""
     result = _Compiled([], [], [])
+    cgroup = _cgroup(group.cgroup, environment)
     fields = (*group.ranged, *group.exact)
     if not fields:
         cells, clashes = resolve([group.box(rule) for rule in group.rules])
         result.clashes.extend(clashes)
-        result.lookups.append(_lookup(group, object_name=namer.object_name(str(cells[0].rule.context))))
+        result.lookups.append(_lookup(group, cgroup, object_name=namer.object_name(str(cells[0].rule.context))))
         return result
     spelt, ranged = _split(group, largest)
     for cells_of, interval in ((spelt, False), (ranged, True)):
@@ -203,15 +207,25 @@ def _compile_group(group: Group, role: Role, number: int, largest: int, namer: N
             )
             built = _build_map(_map_name(role, number, group, interval), order, group, cells, interval, namer)
             result.maps.append(built)
-            result.lookups.append(_lookup(group, map_name=built.name, selectors=order))
+            result.lookups.append(_lookup(group, cgroup, map_name=built.name, selectors=order))
     return result
 
 
+def _cgroup(path: str | None, environment: Environment) -> CgroupId | None:
+    """The cgroup as rules hold it. What is compiled for one that is not there is left out of the table."""
+    return None if path is None else CgroupId(cgroup_level(path), environment.cgroups.get(path, 0), path)
+
+
 def _lookup(
-    group: Group, *, map_name: str = "", selectors: tuple[Selector, ...] = (), object_name: str = ""
+    group: Group,
+    cgroup: CgroupId | None,
+    *,
+    map_name: str = "",
+    selectors: tuple[Selector, ...] = (),
+    object_name: str = "",
 ) -> GuardedLookup:
     by_user = Selector.USER in group.exact
-    return GuardedLookup(group.cgroup, group.pattern, by_user, group.family, selectors, map_name, object_name)
+    return GuardedLookup(cgroup, group.pattern, by_user, group.family, selectors, map_name, object_name)
 
 
 def _split(group: Group, largest: int) -> tuple[list[Box], list[Box]]:

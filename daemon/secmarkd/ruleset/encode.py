@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator
 from typing import assert_never
 
-from secmarkd.model.precedence import cgroup_level
-from secmarkd.model.quoting import is_quotable
+from secmarkd.ruleset.cgroups import writable
 from secmarkd.ruleset.element_text import element_lines, interface_text, key_lines, render_packed
 from secmarkd.ruleset.rebuild import steps
 from secmarkd.ruleset.table import (
     FAMILY,
     NAME,
+    CgroupId,
     Chain,
     DynamicSet,
     Foreign,
@@ -58,7 +58,7 @@ _HERE = f"{FAMILY} {NAME}"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}\Z")
 _CONTEXT = re.compile(r"[A-Za-z0-9_.,:-]{1,255}\Z")
 _WORD = re.compile(r"[a-z]+\Z")
-_NAMES = (Key.IIFNAME, Key.OIFNAME, Key.CGROUP)
+_NAMES = (Key.IIFNAME, Key.OIFNAME)
 _ADDRESSES = (Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR)
 _ADDRESS = re.compile(r"[0-9a-f.:]+(/[0-9]+)?\Z")
 _STATES = re.compile(r"[a-z]+(,[a-z]+)+\Z")
@@ -252,8 +252,8 @@ def _match(match: Match) -> str:
             return f"{key} and 0xffffffff {sign} {value}"
         case Key.TCP_SYN_ACK:
             return f"{key} {sign} {value}"
-        case Key.CGROUP:
-            key_text = f"{key} level {cgroup_level(str(match.value))}"
+        case Key.CGROUP if isinstance(match.value, CgroupId):
+            key_text = f"{key} level {match.value.level}"
         case _:
             key_text = key.value
     return f"{key_text} != {value}" if match.negated else f"{key_text} {value}"
@@ -265,6 +265,8 @@ def _value(key: Key, value: Value | Span) -> str:
             return f"{low}-{high}"
         case tuple():
             return f"{{ {', '.join(map(str, value))} }}"
+        case CgroupId(_, number, path):
+            return f'"{_shown(path)}"' if path else f"inode {number}"
         case str() if key in _NAMES:
             return f'"{_shown(value)}"'
         case "syn | ack":
@@ -323,8 +325,8 @@ def _check_value(key: Key, value: Value | Span) -> None:
         case str() if key in (Key.IIFNAME, Key.OIFNAME):
             interface_text(value)
             return
-        case str() if key is Key.CGROUP:
-            good = is_quotable(value)
+        case CgroupId():
+            good = key is Key.CGROUP and writable(value)
         case str() if key in _ADDRESSES:
             good = _ADDRESS.match(value) is not None
         case str() if key is Key.SCTP_INIT:

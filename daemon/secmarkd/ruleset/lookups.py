@@ -7,7 +7,7 @@ from enum import Enum
 
 from secmarkd.model.labels import Role
 from secmarkd.ruleset.kinds import Selector
-from secmarkd.ruleset.table import Key, Lookup, Mark, Match, ObjectKind, Rule, Statement, Verdict
+from secmarkd.ruleset.table import CgroupId, Key, Lookup, Mark, Match, ObjectKind, Rule, Statement, Verdict
 
 
 class Side(Enum):
@@ -57,7 +57,7 @@ def _address(family: int, source: bool) -> Key:
 class GuardedLookup:
     """One lookup in a map, or where the guards say all, one label; with what must hold before it."""
 
-    cgroup: str | None
+    cgroup: CgroupId | None
     pattern: str | None
     by_user: bool
     family: int

@@ -29,6 +29,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from secmarkd.ruleset.cgroups import cgroups_of, writable
 from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, unequal_parts
 from secmarkd.ruleset.table import (
@@ -176,6 +177,8 @@ def _is_on_the_way(live: Table) -> bool:
 def _is_strange(live: Table) -> bool:
     maps = {each.name for each in live.maps}
     said = (statement for chain in live.chains for rule in chain.rules for statement in rule)
+    if not all(map(writable, cgroups_of(live))):
+        return True
     return any(isinstance(each, Foreign) or (isinstance(each, Lookup) and each.map not in maps) for each in said)
 
 

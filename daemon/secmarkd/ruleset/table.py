@@ -61,8 +61,18 @@ class Key(StrEnum):
     CGROUP = "socket cgroupv2"
 
 
-Value = int | str | tuple[int, ...]
-"""A constant: a number, a word or name, or an anonymous set of numbers (sorted)."""
+@dataclass(frozen=True, slots=True)
+class CgroupId:
+    """A cgroup as rules hold it: the level at which a socket's cgroup is looked at, and the number of an inode."""
+
+    level: int
+    inode: int
+    path: str = field(default="", compare=False)
+    """For people, and for nft, which looks for the inode. Empty for what was found in the kernel."""
+
+
+Value = int | str | tuple[int, ...] | CgroupId
+"""A constant: a number, a word or name, an anonymous set of numbers (sorted), or a cgroup."""
 
 
 @dataclass(frozen=True, slots=True)

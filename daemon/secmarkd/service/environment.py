@@ -34,7 +34,8 @@ def differences(before: Environment, after: Environment) -> Iterator[tuple[str, 
 
 
 def only_made_anew(before: Environment, after: Environment) -> bool:
-    """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table."""
+    """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table but
+    for their numbers."""
     return before.names == after.names and before.cgroups.keys() == after.cgroups.keys()
 
 

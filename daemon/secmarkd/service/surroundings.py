@@ -17,6 +17,7 @@ from secmarkd.events import (
 )
 from secmarkd.model.labels import Environment
 from secmarkd.model.note import Note, Severity
+from secmarkd.ruleset.cgroups import with_cgroups
 from secmarkd.service.backoff import doubling
 from secmarkd.service.environment import differences, only_made_anew
 from secmarkd.service.loading import Loaded
@@ -162,5 +163,6 @@ class Surroundings:
 
     def _compiled(self, loaded: Loaded, environment: Environment) -> Loaded:
         if only_made_anew(loaded.environment, environment):
-            return replace(loaded, environment=environment)
+            table = with_cgroups(loaded.table, environment.cgroups)
+            return replace(loaded, table=table, environment=environment)
         return self._world.loader.recompile(loaded, environment)
