@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 def one_line(text: str) -> str:
     """What others chose freely, made safe for one line: `\\n` for a newline, `\\udce9` for a byte E9 that is no UTF-8."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 

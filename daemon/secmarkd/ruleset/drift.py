@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from secmarkd.errors import one_line
+
 
 class Thing(StrEnum):
     """What differs."""
@@ -47,6 +49,11 @@ class Drift:
     """What is there, in nft's words; empty for something missing."""
     count: int = 1
     """How many things this stands for: more than one only for the rest of a flood of elements, after the samples."""
+
+    def __post_init__(self) -> None:
+        # Names in the kernel are bytes of anyone's choice.
+        for each in ("name", "expected", "found"):
+            object.__setattr__(self, each, one_line(getattr(self, each)))
 
     def __str__(self) -> str:
         parts = [f"{self.thing} {self.change}: {self.name}"]

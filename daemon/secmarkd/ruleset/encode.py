@@ -15,6 +15,7 @@ from typing import assert_never
 
 from secmarkd.ruleset.cgroups import writable
 from secmarkd.ruleset.element_text import element_lines, interface_text, key_lines, render_packed
+from secmarkd.ruleset.nft_names import named
 from secmarkd.ruleset.rebuild import steps
 from secmarkd.ruleset.table import (
     FAMILY,
@@ -55,7 +56,6 @@ from secmarkd.ruleset.transaction import (
 )
 
 _HERE = f"{FAMILY} {NAME}"
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}\Z")
 _CONTEXT = re.compile(r"[A-Za-z0-9_.,:-]{1,255}\Z")
 _WORD = re.compile(r"[a-z]+\Z")
 _NAMES = (Key.IIFNAME, Key.OIFNAME)
@@ -91,9 +91,9 @@ def _command(command: Command, table_present: bool) -> list[str]:
         case AddObjects(objects):
             return [_add_object(each) for each in objects]
         case DeleteObjects(objects):
-            return [f"delete {each.kind} {_HERE} {_name(each.name)}" for each in objects]
+            return [f"delete {each.kind} {_HERE} {named(each.name)}" for each in objects]
         case AddElements(map_, elements):
-            quoted = [f'"{_name(each)}"' for each in elements.objects]
+            quoted = [f'"{named(each)}"' for each in elements.objects]
             return _elements("add", map_, element_lines(map_.key, map_.interval, elements, quoted))
         case DeleteElements(map_, elements):
             return _elements("delete", map_, key_lines(map_.key, map_.interval, elements))
@@ -128,9 +128,9 @@ def _table(table: Table) -> list[str]:
 
 def _rebuild(before: Table, after: Table) -> list[str]:
     todo = steps(before, after)
-    lines = [f"flush chain {_HERE} {_name(each)}" for each in todo.flush]
+    lines = [f"flush chain {_HERE} {named(each)}" for each in todo.flush]
     lines += [line for each in todo.shrink for line in _command(each, True)]
-    lines += [f"delete {kind} {_HERE} {_name(name)}" for kind, name in todo.delete]
+    lines += [f"delete {kind} {_HERE} {named(name)}" for kind, name in todo.delete]
     lines += [_add_object(each) for each in todo.objects]
     lines += [_add_set(each) for each in todo.sets]
     lines += [_add_map(each) for each in todo.maps]
@@ -142,7 +142,7 @@ def _rebuild(before: Table, after: Table) -> list[str]:
 
 
 def _add_object(each: Object) -> str:
-    command = f"add {each.kind} {_HERE} {_name(each.name)}"
+    command = f"add {each.kind} {_HERE} {named(each.name)}"
     if each.kind is ObjectKind.COUNTER:
         return command
     if each.context is None or not _CONTEXT.match(each.context):
@@ -151,7 +151,7 @@ def _add_object(each: Object) -> str:
 
 
 def _add_chain(chain: Chain) -> str:
-    command = f"add chain {_HERE} {_name(chain.name)}"
+    command = f"add chain {_HERE} {named(chain.name)}"
     if chain.base is None:
         return command
     for word in (chain.base.type, chain.base.hook, chain.base.policy):
@@ -161,26 +161,26 @@ def _add_chain(chain: Chain) -> str:
 
 def _add_rule(chain: str, rule: Rule) -> str:
     if not rule:
-        raise ValueError(f"an empty rule in chain {chain} cannot be written")
+        raise ValueError(f"an empty rule in chain {chain!r} cannot be written")
     for statement in rule:
         _check(statement)
-    return f"add rule {_HERE} {chain} {render_rule(rule)}"
+    return f"add rule {_HERE} {named(chain)} {render_rule(rule)}"
 
 
 def _add_set(each: DynamicSet) -> str:
-    return f"add set {_HERE} {_name(each.name)} {{ {render_set(each)} }}"
+    return f"add set {_HERE} {named(each.name)} {{ {render_set(each)} }}"
 
 
 def _add_map(each: Map) -> str:
     key = " . ".join(one.nft_type for one in each.key)
     flags = " flags interval;" if each.interval else ""
-    return f"add map {_HERE} {_name(each.name)} {{ type {key} : {each.kind};{flags} }}"
+    return f"add map {_HERE} {named(each.name)} {{ type {key} : {each.kind};{flags} }}"
 
 
 def _elements(verb: str, map_: Map, lines: Iterator[str]) -> list[str]:
     """One command for all elements; none where there are none, which nft's grammar does not know."""
     body = ",\n".join(lines)
-    return [f"{verb} element {_HERE} {_name(map_.name)} {{", body, "}"] if body else []
+    return [f"{verb} element {_HERE} {named(map_.name)} {{", body, "}"] if body else []
 
 
 # --- single things: for messages, where anything that was found may appear, and for the text above ---
@@ -188,7 +188,7 @@ def _elements(verb: str, map_: Map, lines: Iterator[str]) -> list[str]:
 
 def render_object(each: Object) -> str:
     """`secmark s_x { "system_u:…" }` or `counter s_x`."""
-    return f"{each.kind} {_shown(each.name)}" + ("" if each.context is None else f' {{ "{_shown(each.context)}" }}')
+    return f"{each.kind} {shown(each.name)}" + ("" if each.context is None else f' {{ "{shown(each.context)}" }}')
 
 
 def render_chain_head(chain: Chain) -> str:
@@ -220,9 +220,9 @@ def render_statement(statement: Statement) -> str:
         case Match():
             return _match(statement)
         case Mark(kind, name):
-            return f'{_labelling(kind)} "{_shown(name)}"'
+            return f'{_labelling(kind)} "{shown(name)}"'
         case Lookup(kind, keys, map_):
-            return f"{_labelling(kind)} {' . '.join(each.value for each in keys)} map @{_shown(map_)}"
+            return f"{_labelling(kind)} {' . '.join(each.value for each in keys)} map @{shown(map_)}"
         case Save():
             return "ct secmark set meta secmark"
         case Restore():
@@ -232,7 +232,7 @@ def render_statement(statement: Statement) -> str:
         case Remember(key, name, refresh):
             return f"{'update' if refresh else 'add'} @{_shown(name)} {{ {key} }}"
         case Verdict(action, chain):
-            return f"{action} {_shown(chain)}".rstrip()
+            return f"{action} {shown(chain)}".rstrip()
         case Foreign():
             return statement.text
         case _:
@@ -266,16 +266,16 @@ def _value(key: Key, value: Value | Span) -> str:
         case tuple():
             return f"{{ {', '.join(map(str, value))} }}"
         case CgroupId(_, number, path):
-            return f'"{_shown(path)}"' if path else f"inode {number}"
+            return f'"{shown(path)}"' if path else f"inode {number}"
         case str() if key in _NAMES:
-            return f'"{_shown(value)}"'
+            return f'"{shown(value)}"'
         case "syn | ack":
             return "(syn | ack)"
         case _:
-            return _shown(str(value))
+            return shown(str(value))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Text that was found in the kernel, with what could upset a terminal escaped."""
     return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode()
 
@@ -297,17 +297,17 @@ def _check(statement: Statement) -> None:
         case Match(key, value):
             _check_value(key, value)
         case Mark(_, name):
-            _name(name)
+            named(name)
         case Lookup(_, keys, map_):
-            _name(map_)
+            named(map_)
             if not keys or not set(keys) <= _LOOKED_UP:
                 raise ValueError(f"no map can be looked up by {' . '.join(keys)}")
         case InSet(_, name) | Remember(_, name):
-            _name(name)
+            named(name)
         case Verdict(action, chain):
             _word(action)
             if chain:
-                _name(chain)
+                named(chain)
         case Foreign():
             raise ValueError(f"secmarkd does not write {statement.text}")
         case Save() | Restore():
@@ -341,12 +341,6 @@ def _check_value(key: Key, value: Value | Span) -> None:
             assert_never(value)
     if not good:
         raise ValueError(f"{key} cannot be compared with {value!r}")
-
-
-def _name(name: str) -> str:
-    if not _IDENTIFIER.match(name):
-        raise ValueError(f"{name!r} cannot be a name in nft")
-    return name
 
 
 def _word(word: str) -> str:

@@ -3,8 +3,9 @@
 Elements and unreferenced objects are put right one by one. Anything else rewrites all rules within their chains, and the
 maps that differ by more (Rebuild): in one transaction where someone else made the difference, in stages where what is live
 was right up to now, and where a base chain hangs before or behind its place. Only where there is something that cannot be
-addressed so (other table flags, a comment on the table) is the table deleted and added anew in one transaction (Replace): a
-packet that is between the new base chain and the old one at the commit then meets neither.
+addressed so (other table flags, a comment on the table, a name that no command can have, two chains of one name) is the
+table deleted and added anew in one transaction (Replace): a packet that is between the new base chain and the old one at
+the commit then meets neither.
 
 A table that was left behind by the process that owned it is adopted first, as it is, and put right as any other.
 """
@@ -17,6 +18,7 @@ from itertools import pairwise
 
 from secmarkd.ruleset.changes import element_changes
 from secmarkd.ruleset.elements import Elements, Field, key_width
+from secmarkd.ruleset.nft_names import can_be_named
 from secmarkd.ruleset.rebuild import rebuildable
 from secmarkd.ruleset.stages import elements_move, hangs_elsewhere, stages
 from secmarkd.ruleset.table import Map, Table
@@ -145,6 +147,8 @@ def _single_changes(desired: Table, live: Table) -> Transaction | None:
     wanted, there = set(desired.objects), set(live.objects)
     missing, added = wanted - there, there - wanted
     if {each.name for each in missing} & {each.name for each in added}:
+        return None
+    if not all(can_be_named(each.name) for each in added):
         return None
     elements: list[Command] = []
     for mine, other in zip(desired.maps, live.maps, strict=True):

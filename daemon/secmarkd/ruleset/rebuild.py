@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from secmarkd.ruleset.changes import ElementChanges, element_changes
+from secmarkd.ruleset.nft_names import can_be_named
 from secmarkd.ruleset.table import BaseHook, Chain, DynamicSet, Map, Object, ObjectKind, Table
 from secmarkd.ruleset.transaction import AddElements, DeleteElements
 
@@ -17,11 +18,14 @@ _OTHERS = frozenset(
 
 
 def rebuildable(live: Table, desired: Table) -> bool:
-    """Whether `desired` can be made of `live` without deleting the table: where all that is foreign can be named."""
+    """Whether `desired` can be made of `live` without deleting the table: where everything in it can be named in commands,
+    what is foreign by its kind as well."""
     kinds = {"element", "chain", *_SETS, *_OTHERS}
     there = {each.name: each for each in live.sets}
-    sets = all(there.get(each.name, each) == each for each in desired.sets)
-    return sets and live.flags == desired.flags and all(each.name and each.what in kinds for each in live.foreign)
+    return (
+        live.flags == desired.flags
+        and all(there.get(each.name, each) == each for each in desired.sets)
+        and all(map(can_be_named, _names(live)))
 
 
 @dataclass(frozen=True, slots=True)
