@@ -192,7 +192,7 @@ TAMPERINGS = [
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=str)
 def test_it_is_seen_named_and_undone(rig: KernelRig, tampering: Tampering) -> None:
     before = Clone.of_our_table()
-    changed = []
+    changed: list[bytes] = []
 
     def change(part: str, message: bytes) -> bytes | None:
         if part != tampering.part or changed or not tampering.where(message):

@@ -63,7 +63,7 @@ class Clone:
     """All that the kernel says of our table."""
 
     structure: Structure
-    elements: dict[str, tuple[bytes, ...]]
+    elements: dict[str, list[bytes]]
 
     @classmethod
     def of_our_table(cls) -> Clone:
@@ -71,7 +71,7 @@ class Clone:
         with closing(NetlinkDump()) as lists:
             structure = lists.structure(NAME)
             names = [string(message, _SET_NAME) for message in structure.sets]
-            return cls(structure, {name: lists.elements(NAME, name) for name in names})
+            return cls(structure, {name: list(lists.elements(NAME, name)) for name in names})
 
     def plain(self) -> dict[str, list[bytes]]:
         """Everything but what the kernel numbers by itself, to be compared."""

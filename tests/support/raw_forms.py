@@ -9,12 +9,15 @@ from secmarkd.ruleset.elements import Field
 from secmarkd.ruleset.table import (
     CgroupId,
     Chain,
+    DynamicSet,
+    InSet,
     Key,
     Lookup,
     Map,
     Mark,
     Match,
     ObjectKind,
+    Remember,
     Restore,
     Rule,
     Save,
@@ -46,9 +49,12 @@ VALUES: dict[Key, tuple[Value | Span, ...]] = {
     Key.UDP_SPORT: _PORTS,
     Key.UDP_DPORT: _PORTS,
     Key.CT_DIRECTION: ("original", "reply"),
-    Key.CT_STATE: ("new", "established", "related", "invalid", "untracked"),
+    Key.CT_STATE: ("new", "established", "related", "invalid", "untracked", "new,related"),
     Key.CT_STATUS: ("expected",),
     Key.CT_SECMARK: (0,),
+    Key.META_SECMARK: (0,),
+    Key.SCTP_INIT: ("exists", "missing"),
+    Key.DCCP_TYPE: ("request",),
     Key.TCP_SYN_ACK: ("syn", "ack", "syn | ack"),
 }
 """Constants of each key. `th` alone nft takes only after a protocol: see `more_rules`."""
@@ -88,6 +94,10 @@ def more_rules() -> list[Rule]:
         (Restore(), Verdict("goto", "leaf")),
         (Mark(K, "s_a"), Verdict("return")),
         (Mark(K, "s_b"),),
+        (InSet(Key.CT_ID, "opened"), ACCEPT),
+        (InSet(Key.CT_ID, "opened", True), Match(Key.CT_DIRECTION, "reply"), Verdict("return")),
+        (Remember(Key.CT_ID, "opened"), ACCEPT),
+        (Match(Key.CT_STATE, "new"), Remember(Key.CT_ID, "opened", refresh=True)),
     ]
 
 
@@ -123,4 +133,5 @@ def forms_table(cgroups: Mapping[str, int]) -> Table:
         tuple(make_object(name, K) for name in ("s_a", "s_b")),
         tuple(sorted(maps, key=lambda each: each.name)),
         tuple(Chain(name, tuple(rules)) for name, rules in sorted(chains.items())),
+        sets=(DynamicSet("opened", Key.CT_ID, 65536, 3600),),
     )

@@ -23,7 +23,10 @@ WRITE_SECONDS = 10.0
 WRITE_SECONDS_PER_ELEMENT = 0.0005
 """A transaction takes 8 microseconds an element in hash maps, 31 in interval maps."""
 
-_HINT = "a rule that a newer nft wrote can crash an older libnftables; `nft list ruleset` then crashes too"
+_HINT = (
+    "it looks at all tables before it writes, and a rule in one of them, as of a newer nft, can crash it; "
+    "`nft list ruleset` then crashes too"
+)
 
 
 class LibNft:

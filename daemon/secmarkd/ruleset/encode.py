@@ -228,9 +228,9 @@ def render_statement(statement: Statement) -> str:
         case Restore():
             return "meta secmark set ct secmark"
         case InSet(key, name, negated):
-            return f"{key} {'!= ' if negated else ''}@{_shown(name)}"
+            return f"{key} {'!= ' if negated else ''}@{shown(name)}"
         case Remember(key, name, refresh):
-            return f"{'update' if refresh else 'add'} @{_shown(name)} {{ {key} }}"
+            return f"{'update' if refresh else 'add'} @{shown(name)} {{ {key} }}"
         case Verdict(action, chain):
             return f"{action} {shown(chain)}".rstrip()
         case Foreign():

@@ -476,8 +476,8 @@ def _use_ct(machine: _Machine, found: _Attributes) -> Action:
 
 def _use_dynset(machine: _Machine, found: _Attributes) -> Action:
     name, operator, source = found.text(1), found.number(3), machine.only(found.number(4))
-    if found.has(9) and found.number(9) != 0:
-        raise NotOurs("other flags")
+    if any(found.raw(6)) or found.number(9) != 0:
+        raise NotOurs("a timeout, or other flags")
     return Insert(source, name, operator)
 
 

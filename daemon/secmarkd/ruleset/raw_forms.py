@@ -13,6 +13,7 @@ from secmarkd.model.address import format_address
 from secmarkd.ruleset.element_text import interface_text
 from secmarkd.ruleset.raw_expression import (
     CT,
+    EXTHDR,
     META,
     NETWORK,
     PAYLOAD,
@@ -202,6 +203,11 @@ def _word(words: dict[int, str]) -> Callable[[Key, Test], Match]:
     return match_word
 
 
+def _in_sets_only(key: Key, test: Test) -> Match:
+    """What is looked up in a set (InSet) and never compared."""
+    raise NotOurs(f"{key} {test}")
+
+
 def _cgroup(key: Key, test: Test) -> Match:
     """The number of a cgroup's inode, and the level at which the socket's cgroup is looked at."""
     source = test.source
@@ -241,8 +247,12 @@ _FORMS: dict[tuple[str, tuple[int, ...]], tuple[tuple[Form, int], ...]] = {
     (CT, (0,)): ((Form(Key.CT_STATE, _bits(_STATES, ",".join)), 4),),
     (CT, (2,)): ((Form(Key.CT_STATUS, _bits(_STATUS, ",".join)), 4),),
     (CT, (4,)): ((Form(Key.CT_SECMARK, _masked(_ANY_BIT, None)), 4),),
+    (META, (14,)): ((Form(Key.META_SECMARK, _masked(_ANY_BIT, None)), 4),),
+    (CT, (23,)): ((Form(Key.CT_ID, _in_sets_only), 4),),
+    (EXTHDR, (_SCTP_CHUNK, _INIT, 0, _F_PRESENT)): ((Form(Key.SCTP_INIT, _word(_PRESENT)), 1),),
     (PAYLOAD, (TRANSPORT, 0)): _port(Key.TCP_SPORT, Key.UDP_SPORT, Key.TH_SPORT),
     (PAYLOAD, (TRANSPORT, 2)): _port(Key.TCP_DPORT, Key.UDP_DPORT, Key.TH_DPORT),
+    (PAYLOAD, (TRANSPORT, 8)): ((Form(Key.DCCP_TYPE, _masked(0x1E, _DCCP_REQUEST), _DCCP), 1),),
     (PAYLOAD, (TRANSPORT, 13)): ((Form(Key.TCP_SYN_ACK, _masked(0x12, _SYN_ACK), _TCP), 1),),
 }
 """By kind and numbers of the source, and its width in bytes."""

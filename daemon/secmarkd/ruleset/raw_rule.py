@@ -19,6 +19,7 @@ from secmarkd.ruleset.raw_expression import (
     Compare,
     End,
     Expression,
+    Insert,
     Member,
     NotOurs,
     Put,
@@ -42,13 +43,16 @@ from secmarkd.ruleset.raw_forms import (
 )
 from secmarkd.ruleset.raw_words import step_words
 from secmarkd.ruleset.table import (
+    DynamicSet,
     Foreign,
+    InSet,
     Key,
     Lookup,
     Map,
     Mark,
     Match,
     ObjectKind,
+    Remember,
     Restore,
     Rule,
     Save,
@@ -72,6 +76,8 @@ _FIELDS = {
     Key.OIFNAME: Field.INTERFACE,
     Key.SKUID: Field.USER,
 }
+_ADD, _UPDATE = 0, 1
+"""NFT_DYNSET_OP_*."""
 _ENDS = ("accept", "return")
 _LEAPS = ("jump", "goto")
 
@@ -82,6 +88,8 @@ class Surroundings:
 
     maps: Mapping[str, Map]
     """The maps that are exactly as ours can be."""
+    sets: Mapping[str, DynamicSet]
+    """Likewise."""
     members: Callable[[str], tuple[bytes, ...] | None]
     """The elements of an anonymous set by its name; None for one that is not as nft makes it."""
 
@@ -134,9 +142,9 @@ class _Reader:
             case Compare() | Between():
                 return self._test(action)
             case Member(source, name, negated):
-                held = self.around.members(name)
-                if held is not None:
-                    return self._test(OneOf(source, held, negated))
+                return self._member(source, name, negated)
+            case Insert(source, name, operator) if operator in (_ADD, _UPDATE) and self._is_key_of(source, name):
+                return Remember(self.around.sets[name].key, name, operator == _UPDATE)
             case Use():
                 return self._lookup(action)
             case UseNamed(kind, name) if kind in OBJECT_KINDS:
@@ -154,6 +162,21 @@ class _Reader:
     def _test(self, test: Test) -> Match:
         form = self._form(forms_of(test.source))
         return form.match(form.key, test)
+
+    def _member(self, source: Source, name: str, negated: bool) -> Match | InSet:
+        """A look-up in a set of the rule's own, or in a named one that rules fill."""
+        if self._is_key_of(source, name):
+            return InSet(self.around.sets[name].key, name, negated)
+        held = self.around.members(name)
+        if held is None:
+            raise NotOurs("another set")
+        return self._test(OneOf(source, held, negated))
+
+    def _is_key_of(self, source: Source, name: str) -> bool:
+        """Whether this is what a dynamic set holds."""
+        if name not in self.around.sets or source.masked or source.turned:
+            return False
+        return any(form.key is self.around.sets[name].key and form.needs is None for form in forms_of(source))
 
     def _form(self, forms: tuple[Form, ...]) -> Form:
         """The one whose needs are met; the one that needs nothing where nothing is known."""

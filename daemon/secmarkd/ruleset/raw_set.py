@@ -16,17 +16,19 @@ from secmarkd.ruleset.elements import Elements, Field, key_width
 from secmarkd.ruleset.raw_element import attributes
 from secmarkd.ruleset.raw_expression import text
 from secmarkd.ruleset.raw_words import printable
-from secmarkd.ruleset.table import Map, ObjectKind
+from secmarkd.ruleset.table import DynamicSet, Key, Map, ObjectKind
 
 NAME, FLAGS, KEY_TYPE, KEY_LEN, DATA_TYPE, DATA_LEN, POLICY, DESC = 2, 3, 4, 5, 6, 7, 8, 9
 TIMEOUT, GC_INTERVAL, USERDATA, OBJ_TYPE, HANDLE, EXPR, EXPRESSIONS = 11, 12, 13, 15, 16, 17, 18
 _TABLE, _PAD = 1, 14
-_ANONYMOUS, _CONSTANT, _INTERVAL, _MAP, _TIMEOUT, _OBJECT, _CONCAT = 1, 2, 4, 8, 16, 0x40, 0x80
+_ANONYMOUS, _CONSTANT, _INTERVAL, _MAP, _TIMEOUT, _DYNAMIC, _OBJECT, _CONCAT = 1, 2, 4, 8, 16, 32, 0x40, 0x80
 _FLAG_WORDS = {
     1: "anonymous", 2: "constant", 4: "interval", 8: "map", 16: "timeout", 32: "dynamic", 64: "object", 128: "concat",
     256: "expressions",
 }  # fmt: skip
 _DESC_SIZE, _DESC_CONCAT, _FIELD_LEN = 1, 2, 1
+_INTEGER, _CT_ID_WIDTH = 4, 4
+"""The type and the bytes of `ct id`."""
 _TYPES = {Field.PROTOCOL: 12, Field.PORT: 13, Field.IPV4: 7, Field.IPV6: 8, Field.INTERFACE: 41, Field.USER: 24}
 _TYPE_BITS = 6
 _FIELDS = {number: each for each, number in _TYPES.items()}
@@ -40,10 +42,20 @@ _KEY_BYTEORDER, _KEY_TYPEOF, _DATA_TYPEOF, _DATA_INTERVAL, _COMMENT = 0, 3, 4, 6
 _TYPEOFS = (_KEY_TYPEOF, _DATA_TYPEOF)
 _BYTEORDERS = {Field.PROTOCOL: 0, Field.PORT: 2, Field.IPV4: 2, Field.IPV6: 2, Field.INTERFACE: 1, Field.USER: 1}
 """What libnftables notes of the order of the bytes in a key of one field; of several it is 0."""
+_BIG_ENDIAN = (2).to_bytes(4, sys.byteorder)
 RECORDED_TYPEOFS = frozenset(
-    map(bytes.fromhex, ("00040d0000000100", "0004040000000100", "00040d000000010a00000004040000000100"))
+    map(
+        bytes.fromhex,
+        (
+            "00040d0000000100",
+            "0004040000000100",
+            "00040d000000010a00000004040000000100",
+            "00040c000000010c0004170000000104ffffffff",
+        ),
+    )
 )
-"""What libnftables 1.0.6 and 1.1.3 note of the expressions of keys and values, where maps are declared by types."""
+"""What libnftables 1.0.6 and 1.1.3 note of the expressions of keys and values, of maps that are declared by types, and of
+`typeof ct id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +65,18 @@ class RawSet:
     name: str
     word: str
     """`map` or `set`, as nft deletes it."""
-    map: Map | None
-    """What it is in our types, without elements; None for whatever is no map of ours."""
+    ours: Map | DynamicSet | None
+    """What it is in our types, a map without elements; None for whatever is neither."""
     extra: str
-    """What there is besides, in words; for what is no map of ours, what it is. Empty for exactly what nft makes of a map of
-    ours, and for an anonymous set as nft makes it."""
+    """What there is besides, in words; for what is neither, what it is. Empty for exactly what nft makes of a map or a
+    dynamic set of ours, and for an anonymous set as nft makes it."""
     key_length: int
     """Bytes of a key."""
 
     @property
     def anonymous(self) -> bool:
         """Whether it is an anonymous set as nft makes it for a rule."""
-        return self.map is None and not self.extra
+        return self.ours is None and not self.extra
 
 
 def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> RawSet:
@@ -80,6 +92,14 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
     if flags == _ANONYMOUS | _CONSTANT:
         extra = "; ".join(_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS}))
         return RawSet(name, word, None, extra and f"{_words(found)}; {extra}", key_length)
+    if flags == _TIMEOUT | _DYNAMIC and (dynamic := _dynamic(name, found)) is not None:
+        extra = "; ".join(
+            (
+                *_note_words(found, {_KEY_BYTEORDER: _BIG_ENDIAN}, typeofs),
+                *_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, TIMEOUT}),
+            )
+        )
+        return RawSet(name, word, dynamic, printable(extra), key_length)
     fields = _fields(_int(found[KEY_TYPE]))
     kind = _OBJECTS.get(_int(found.get(OBJ_TYPE, b"")))
     interval = bool(flags & _INTERVAL)
@@ -89,7 +109,7 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
         (
             *_flags(flags & ~_ours(fields, interval)),
             *_size_words(found),
-            *_note_words(found, fields, typeofs),
+            *_note_words(found, _notes(fields), typeofs),
             *_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, OBJ_TYPE}),
         )
     )
@@ -138,10 +158,22 @@ def _fields(number: int) -> tuple[Field, ...] | None:
     return tuple(found) or None
 
 
-def _note_words(found: Mapping[int, bytes], fields: tuple[Field, ...], typeofs: AbstractSet[bytes]) -> Iterator[str]:
-    """What libnftables would not have noted of a map of ours. It goes by these notes when it writes elements."""
+def _dynamic(name: str, found: Mapping[int, bytes]) -> DynamicSet | None:
+    """The dynamic set of ours, if it is one."""
+    size, timeout = _desc_size(found.get(DESC, b"")), _int(found.get(TIMEOUT, b""))
+    if _int(found[KEY_TYPE]) != _INTEGER or _int(found[KEY_LEN]) != _CT_ID_WIDTH:
+        return None
+    return DynamicSet(name, Key.CT_ID, size, timeout // 1000) if size and timeout and timeout % 1000 == 0 else None
+
+
+def _notes(fields: tuple[Field, ...]) -> dict[int, bytes]:
+    """What libnftables notes of a map of ours, by kind of user data, besides the expressions."""
     order = _BYTEORDERS[fields[0]] if len(fields) == 1 else 0
-    notes = {_KEY_BYTEORDER: order.to_bytes(4, sys.byteorder), _DATA_INTERVAL: bytes(4)}
+    return {_KEY_BYTEORDER: order.to_bytes(4, sys.byteorder), _DATA_INTERVAL: bytes(4)}
+
+
+def _note_words(found: Mapping[int, bytes], notes: Mapping[int, bytes], typeofs: AbstractSet[bytes]) -> Iterator[str]:
+    """What libnftables would not have noted. It goes by these notes when it writes elements."""
     listed = list(_userdata(found.get(USERDATA, b"")))
     if _KEY_BYTEORDER not in dict(listed) or len(dict(listed)) != len(listed):
         yield "no note of the order of bytes, or one twice"

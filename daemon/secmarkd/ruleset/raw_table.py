@@ -22,7 +22,7 @@ from secmarkd.ruleset.raw_rule import OBJECT_KINDS, Surroundings, decode_rule
 from secmarkd.ruleset.raw_set import OBJECT_WORDS, RECORDED_TYPEOFS, RawSet, read_set
 from secmarkd.ruleset.raw_structure import Structure
 from secmarkd.ruleset.raw_words import printable
-from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Rule, Table
+from secmarkd.ruleset.table import BaseHook, Chain, DynamicSet, Foreign, Map, Object, ObjectKind, Rule, Table
 
 _TABLE = 1
 """The table's name, in every message."""
@@ -92,6 +92,7 @@ class _Reader:
     flags: tuple[str, ...] = ()
     known_objects: list[Object] = field(default_factory=list)
     known_maps: dict[str, Map] = field(default_factory=dict)
+    known_sets: dict[str, DynamicSet] = field(default_factory=dict)
     anonymous: dict[str, RawSet] = field(default_factory=dict)
     heads: dict[str, BaseHook | None] = field(default_factory=dict)
     strange: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -114,6 +115,7 @@ class _Reader:
             chains=tuple(sorted(chains, key=lambda each: each.name)),
             foreign=ordered(self.foreign),
             flags=self.flags,
+            sets=tuple(sorted(self.known_sets.values(), key=lambda each: each.name)),
         )
 
     def table(self, message: bytes) -> None:
@@ -133,8 +135,10 @@ class _Reader:
             elif each.anonymous:
                 self.anonymous[each.name] = each
             else:
-                if each.map is not None:
-                    self.known_maps[each.name] = each.map
+                if isinstance(each.ours, Map):
+                    self.known_maps[each.name] = each.ours
+                elif each.ours is not None:
+                    self.known_sets[each.name] = each.ours
                 if each.extra:
                     self.foreign.append(Foreign(each.word, each.name, each.extra))
 
@@ -179,7 +183,7 @@ class _Reader:
 
     def rules(self, messages: tuple[bytes, ...]) -> None:
         """Rules, in the order of their chains."""
-        around = Surroundings(self.known_maps, self._members)
+        around = Surroundings(self.known_maps, self.known_sets, self._members)
         seen: dict[bytes, Rule] = {}
         for message in messages:
             found = _once(message)

@@ -26,6 +26,15 @@ def rebuildable(live: Table, desired: Table) -> bool:
         live.flags == desired.flags
         and all(there.get(each.name, each) == each for each in desired.sets)
         and all(map(can_be_named, _names(live)))
+        and all(each.what in kinds for each in live.foreign)
+    )
+
+
+def _names(table: Table) -> Iterator[str]:
+    """Of everything that commands may have to name."""
+    for things in (table.objects, table.maps, table.sets, table.chains, table.foreign):
+        for each in things:
+            yield each.name
 
 
 @dataclass(frozen=True, slots=True)
