@@ -2,7 +2,7 @@
 
     /etc/secmarkd ─load→ Configuration ─→ LabelMap ─compile→ Table (desired) ┐
                                                                             ├─diff→ Drift … ─plan→ Transaction ─encode→ nft
-    kernel ─JSON, raw elements ─decode→ Table (live) | absent ──────────────┘                                          │
+    kernel ─netlink messages ──decode→ Table (live) | absent ───────────────┘                                          │
     journal ←─ events ←─ Outcome ←──────────── verify: read and diff again, must be empty ←────────────────────────────┘
 
 Reading order: `model.labels` (what an administrator means), `model.evaluate` (which label a packet gets: the

@@ -1,4 +1,4 @@
-"""Elements by raw netlink are those that libnftables lists, and its listing of the rest is asked for when it has to be."""
+"""What is read by raw netlink is what was written, and elements are those that libnftables lists."""
 
 from __future__ import annotations
 

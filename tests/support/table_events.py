@@ -25,7 +25,6 @@ class TableEvents:
         with namespace.enter():
             self._socket = open_link()
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
-        self._socket.bind((0, 0))  # first, for it leaves all groups
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _GROUP)
         self._socket.setblocking(False)
 

@@ -139,7 +139,10 @@ def test_commits_to_other_tables_keep_nobody_from_reading_this_one() -> None:
 @pytest.mark.parametrize(
     "oddities", [[interrupted], [gone] * 99, [rewritten] * 99], ids=["interrupted", "gone", "rewritten"]
 )
-def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(oddities: list[Callable[[Kernel], None]]) -> None:
+def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(
+    oddities: list[Callable[[Kernel], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secmarkd.kernel.nft_reader._SECONDS", 0)
     kernel = Kernel(*oddities)
     reader = kernel.reader()
     with pytest.raises(StateUnknown):

@@ -196,7 +196,7 @@ def _of_an_anonymous_set(each: Recorded, part: str, message: bytes, path: Path_)
     elements it was made for, which 1.1.3 does not say."""
     if part != "sets":
         return False
-    name = dict(attributes(message))[2].rstrip(b"\0").decode()
+    name = dict(attributes(message))[2].rstrip(b"\0").decode(errors="replace")
     return name in each.elements and path[0] in (4, 5, 9, 13)
 
 
@@ -237,6 +237,8 @@ def test_an_expression_that_is_left_out_doubled_or_moved_is_seen(data: st.DataOb
     changed = list(expressions)
     match data.draw(st.sampled_from(["left out", "doubled", "moved"])):
         case "left out":
+            if _turns_one_byte(expressions[place]):
+                return  # it does nothing, and 1.1.3 does not write it
             del changed[place]
         case "doubled":
             changed.insert(to, expressions[place])
@@ -248,6 +250,11 @@ def test_an_expression_that_is_left_out_doubled_or_moved_is_seen(data: st.DataOb
     message = b"".join(attribute(kind, inner if kind == 4 else other) for kind, other in found)
     rules = (*each.structure.rules[:number], message, *each.structure.rules[number + 1 :])
     assert _decoded(each, replace(each.structure, rules=rules)) != each.written
+
+
+def _turns_one_byte(expression: bytes) -> bool:
+    """`byteorder` of a value of one byte."""
+    return b"byteorder\0" in expression and number(4, 1) in expression
 
 
 @pytest.mark.parametrize("part", ["chains", "rules", "sets", "objects"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ from secmarkd.ruleset.raw_table import decode_table
 from secmarkd.ruleset.table import NAME, Map, Table
 
 _ATTEMPTS = 8
-"""Readings of a table that comes and goes, or that others change meanwhile, before giving up."""
+_SECONDS = 1.0
+"""How often at least, and how long, a table is read anew that comes and goes, or that others change meanwhile."""
 _CHANGING = "the ruleset changes too fast to be read"
 
 
@@ -71,7 +74,10 @@ class Reader:
 
     def _read(self) -> Table | None:
         netlink, lists = self._questions(), self._opened()
-        for _ in range(_ATTEMPTS):
+        end = time.monotonic() + _SECONDS
+        for attempt in itertools.count(1):
+            if attempt > _ATTEMPTS and time.monotonic() > end:
+                break
             generation = netlink.generation()
             try:
                 structure = lists.structure(NAME)
