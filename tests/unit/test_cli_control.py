@@ -598,6 +598,9 @@ def test_a_configuration_that_others_may_write_is_a_warning_and_no_mistake(machi
     (warning,) = json.loads(machine.ctl("check", "--json").out)["notes"]
     assert (warning["severity"], warning["file"], warning["line"]) == ("warning", str(file), 0)
     assert warning["message"].endswith(f"; fix: chmod go-w {file}")
+    machine.write("labels.d/60-wrong.toml", "[labels.x]\ntpc = [1]\n")
+    assert machine.ctl("check").out.startswith(f"warning: {file}: ")
+    assert json.loads(machine.ctl("check", "--json").out)["notes"] == [warning]
 
 
 def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> None:

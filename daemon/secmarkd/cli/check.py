@@ -8,6 +8,8 @@ from dataclasses import asdict
 from secmarkd.cli.notes import notes_json, notes_of, print_notes
 from secmarkd.cli.output import Output
 from secmarkd.cli.tools import Tools
+from secmarkd.config.folders import folders_of
+from secmarkd.config.trust import warnings_about
 from secmarkd.errors import ConfigError
 from secmarkd.events import count
 from secmarkd.service.exits import Exit, exit_for
@@ -20,9 +22,12 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
     try:
         loaded, label_map = load(arguments.config_dir)
     except ConfigError as error:
+        warnings = warnings_about(folders_of(arguments.config_dir))
         if not arguments.json:
+            print_notes(warnings, out)
             raise
-        out.json({"ok": False, "problems": [asdict(each) for each in error.problems], "notes": []})
+        problems = [asdict(each) for each in error.problems]
+        out.json({"ok": False, "problems": problems, "notes": notes_json(warnings)})
         return exit_for(error)
     notes = notes_of(loaded, tools.read_network())
     counts = {

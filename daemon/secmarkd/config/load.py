@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -23,7 +22,6 @@ from secmarkd.config.checks import check_labels, check_policy_ports, label_table
 from secmarkd.config.complaints import problems_of
 from secmarkd.config.folders import (
     DEFAULT_FOLDERS,
-    LABELS_FOLDER,
     ConfigFolder,
     Found,
     find_label_files,
@@ -33,7 +31,7 @@ from secmarkd.config.folders import (
 from secmarkd.config.reading import Document, read_document
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
 from secmarkd.config.sources import LabelSource
-from secmarkd.config.trust import writable_by_others
+from secmarkd.config.trust import warnings_about
 from secmarkd.errors import ConfigError, Problem
 from secmarkd.model.labels import Environment, LabelMap, Mode
 from secmarkd.ruleset.compile import compile_table
@@ -85,14 +83,8 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
         labels=tuple(sorted(labels, key=lambda label: label.name)),
         setting_sources=setting_sources(settings_file, settings_document),
         mentions=tuple(builder.mentions),
-        notes=tuple(writable_by_others(_places(folders, settings_read + documents))),
+        notes=tuple(warnings_about(folders)),
     )
-
-
-def _places(folders: Sequence[ConfigFolder], documents: Sequence[Document]) -> list[str]:
-    """What decides which configuration is read: the folders, whether they exist or not, and the files."""
-    directories = [path for folder in folders for path in (folder.path, os.path.join(folder.path, LABELS_FOLDER))]
-    return directories + [document.source for document in documents]
 
 
 def _contradictions(label_map: LabelMap) -> list[Problem]:

@@ -43,8 +43,6 @@ class Document:
 
     def __init__(self, found: Found, text: str, data: dict[str, object]) -> None:
         self.path = one_line(found.path)
-        """For people."""
-        self.source = found.path
         self.layer: Layer = found.layer
         self.height = found.height
         self.data = data

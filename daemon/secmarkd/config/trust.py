@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from secmarkd.config.folders import LABELS_FOLDER, ConfigFolder, find_label_files, find_settings
 from secmarkd.model.note import Note, Severity
 
 _ROOT = 0
 _MOST_LINKS = 40
 """As many symbolic links as the kernel follows in one path."""
+
+
+def warnings_about(folders: Sequence[ConfigFolder]) -> list[Note]:
+    """What `writable_by_others` says of all that decides which configuration is read: the folders and their files."""
+    places = [path for folder in folders for path in (folder.path, os.path.join(folder.path, LABELS_FOLDER))]
+    settings, (labels, _) = find_settings(folders), find_label_files(folders)
+    return writable_by_others([*places, *(found.path for found in ([settings] if settings else []) + labels)])
 
 
 def writable_by_others(paths: Iterable[str], *, own: int | None = None, own_group: int | None = None) -> list[Note]:
