@@ -150,7 +150,7 @@ class Round:
 
     def _forget(self) -> None:
         """Conntrack forgets everything, between packets; open connections then go on, whoever speaks first."""
-        while self.capture.pending(0.06):  # a delayed acknowledgement comes 40 ms later (TCP_DELACK_MIN)
+        while self.capture.pending(0.1):  # a delayed acknowledgement comes 40 ms later (TCP_DELACK_MIN)
             self._see(0)
         self.hosts.host.run(["conntrack", "-F"])
         self.capture.forget()
@@ -180,6 +180,7 @@ class Round:
         if control is None:
             return
         data_port, from_port = self.random.choice([40003, *PORTS]), self.random.choice([20, *PORTS])
+        control.say(b"USER anonymous\r\n")  # only a line that follows a line is looked at (find_nl_seq)
         control.say(f"PORT {sender[1].replace('.', ',')},{data_port >> 8},{data_port & 255}\r\n".encode())
         if from_port != FTP_PORT:
             data = self._open_tcp_between((*receiver, from_port), (*sender, data_port))

@@ -71,6 +71,17 @@ def forget(vm: Machine) -> None:
     vm.run("conntrack -F")
 
 
+def refusals(vm: Machine) -> list[str]:
+    """The audit log's words for each packet that was refused."""
+    return [each.raw.partition("denied")[2] for each in vm.denials()]
+
+
+def say(speaker: Talker, hearer: Talker, line: str) -> None:
+    """On an FTP control connection. (The helper looks at lines that follow a line: find_nl_seq.)"""
+    assert speaker.send(line, "control") == "ok"
+    assert hearer.receive("control") == line
+
+
 def peer(vm: Machine) -> Talker:
     """A program on the other host. (Debian's policy lets unconfined_t bind no port of DCCP.)"""
     return Talker(vm, "smd_peer_t", netns="peer")
@@ -87,7 +98,7 @@ def test_a_client_may_open_from_any_port(vm: Machine) -> None:
         converse(client, server, f"{kind} from {source}")
         converse(server, client, f"{kind} from {source}")
         server.close(f"{kind} from {source} listener")
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_a_peer_may_open_from_any_port(vm: Machine) -> None:
@@ -97,7 +108,7 @@ def test_a_peer_may_open_from_any_port(vm: Machine) -> None:
         converse(client, server, f"{kind} from {source}")
         converse(server, client, f"{kind} from {source}")
         server.close(f"{kind} from {source} listener")
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_a_peer_may_send_datagrams_from_any_port(vm: Machine) -> None:
@@ -110,7 +121,7 @@ def test_a_peer_may_send_datagrams_from_any_port(vm: Machine) -> None:
             assert server.receive("listener") == "question"
             assert server.reply("answer") == "ok"
             assert client.receive() == "answer"
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 @pytest.mark.parametrize("first", ["server", "client"])
@@ -124,7 +135,7 @@ def test_forgotten_connections_go_on_whoever_speaks_first(vm: Machine, first: st
         for server, client, name in ((ours, others, f"served {port}"), (others, used, f"used {port}")):
             converse(*((server, client) if first == "server" else (client, server)), name)
     assert remembered(vm, 80) | remembered(vm, EPHEMERAL) == set()
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_a_server_answers_datagrams_that_conntrack_has_forgotten(vm: Machine) -> None:
@@ -139,7 +150,7 @@ def test_a_server_answers_datagrams_that_conntrack_has_forgotten(vm: Machine) ->
             assert server.reply("answer", str(port)) == "ok"
             assert client.receive("listener") == "answer"
         server.close(str(port))
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_a_server_answers_from_another_of_its_addresses(vm: Machine) -> None:
@@ -155,7 +166,7 @@ def test_a_server_answers_from_another_of_its_addresses(vm: Machine) -> None:
             assert client.receive("listener") == "answer"
             assert client.send("thanks", "listener", to=(OTHER_OF_US, port)) == "ok"
             assert server.receive("other") == "thanks"
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_connections_older_than_the_table_go_on(prepared: Machine) -> None:
@@ -177,26 +188,26 @@ def test_connections_older_than_the_table_go_on(prepared: Machine) -> None:
 def test_passive_ftp_data_has_the_label_of_its_control_connection(vm: Machine) -> None:
     server, client = peer(vm), Talker(vm, "smd_ftp_t")
     open_connection(server, client, 21, THEM, "control")
+    say(server, client, "220 ready\r\n")
     for data_port in (40123, 8080):
         passive = f"227 Entering Passive Mode (192,0,2,2,{data_port >> 8},{data_port & 255})\r\n"
-        assert server.send(passive, "control") == "ok"
-        assert client.receive("control") == passive
+        say(server, client, passive)
         open_connection(server, client, data_port, THEM, "data")
         converse(client, server, "data")
         converse(server, client, "data")
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_active_ftp_data_has_the_label_of_its_control_connection_though_port_20_has_a_name(vm: Machine) -> None:
     server, client = peer(vm), Talker(vm, "smd_ftp_t")
     open_connection(server, client, 21, THEM, "control")
     active = f"PORT 192,0,2,1,{40124 >> 8},{40124 & 255}\r\n"
-    assert client.send(active, "control") == "ok"
-    assert server.receive("control") == active
+    say(client, server, "USER anonymous\r\n")
+    say(client, server, active)
     open_connection(client, server, 40124, US, "data", source=20)
     converse(server, client, "data")
     converse(client, server, "data")
-    assert vm.denials() == []
+    assert refusals(vm) == []
 
 
 def test_a_second_path_that_an_sctp_server_opens_is_the_servers(vm: Machine) -> None:
@@ -210,4 +221,4 @@ def test_a_second_path_that_an_sctp_server_opens_is_the_servers(vm: Machine) -> 
     forget(vm)
     vm.run("sleep 3")
     converse(server, client)
-    assert vm.denials() == []
+    assert refusals(vm) == []
