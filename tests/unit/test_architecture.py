@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FAULTS = 45
+FAULTS = 49
 SENTENCE = re.compile(r"\w+[^.!?]{10,}[.!?](\s|$)")
 NODE = re.compile(r"`((?:tests/)?[\w/.-]+\.py)((?:::\w+)*)(?:\[[\w-]+\])?`")
 """A test in backquotes: file, and what follows it."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from secmarkd.cli.starting import HELD, hold
+
+if __name__ == "__main__":
+    hold()
+
 import argparse
 import os
 import signal
@@ -14,6 +19,7 @@ from secmarkd.cli.boundary import EXIT_CODES, guarded
 from secmarkd.cli.tools import Tools, version
 from secmarkd.kernel.netns import inode
 from secmarkd.ports import SelinuxEvents
+from secmarkd.service.claim import Claim
 from secmarkd.service.environment import ports_in_use, read_environment
 from secmarkd.service.exits import Exit
 from secmarkd.service.journal import open_journal
@@ -55,14 +61,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
-    for number in (signal.SIGHUP, signal.SIGUSR1):  # they would end a process that cannot take them yet
-        signal.signal(number, signal.SIG_IGN)
     clock = tools.clock
     loop = Loop(clock)
+    loop.hold(HELD)
     lock = Lock(folder)
     _acquire(lock, tools)
     netns, file = inode(), StatusFile(lock.folder)
     file.publish(Status(pid=os.getpid(), netns=netns))  # tells who holds the lock: the service, and no secmarkctl
+    journal = open_journal(os.environ, clock)
+    claim = Claim(lock, journal, clock)
     nft = tools.open_nft(at_once=True)
     events = tools.open_events()
     selinux_events = tools.open_selinux_events()
@@ -76,15 +83,16 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             loader=ChildLoader(dirs),
             selinux=tools.open_selinux(),
             cgroup_events=cgroup_events,
-            journal=open_journal(os.environ, clock),
+            journal=journal,
             notifier=Manager.of(os.environ),
             clock=clock,
             read_environment=read_environment,
             ports_in_use=ports_in_use,
-            publish=file.publish,
+            publish=lambda status: StatusFile(lock.folder).publish(status),
             give_back=give_back,
             lookups=lookups,
             name_events=name_events,
+            claim=claim,
         )
         watchdog = watchdog_interval(os.environ, os.getpid())
         folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
@@ -101,6 +109,8 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         if name_events:
             loop.watch(name_events.fileno(), service.names_changed)
         loop.watch(lookups.fileno(), service.names_answered)
+        if claim.fileno() >= 0:
+            loop.watch(claim.fileno(), claim.take)
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
@@ -114,6 +124,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         if name_events:
             name_events.close()
         lookups.close()
+        claim.close()
         lock.release()
 
 

@@ -34,7 +34,16 @@ from secmarkd.events.drift import (
 )
 from secmarkd.events.event import Attributed, Event, Priority
 from secmarkd.events.labels import LabelsCreated, LabelsReplaced
-from secmarkd.events.life import EndedForUpgrade, Ready, RemovalFailed, Started, StartFailed, Stopped
+from secmarkd.events.life import (
+    EndedForUpgrade,
+    LockLost,
+    LockTakenAgain,
+    Ready,
+    RemovalFailed,
+    Started,
+    StartFailed,
+    Stopped,
+)
 from secmarkd.events.policy import ContextsKnown, ContextsUnknown, EnforcementChanged
 from secmarkd.events.trouble import (
     Degraded,
@@ -49,7 +58,7 @@ from secmarkd.events.trouble import (
 from secmarkd.events.words import count, duration
 
 EVENTS: tuple[type[Event], ...] = (
-    Started, Ready, StartFailed, Stopped, EndedForUpgrade, RemovalFailed,
+    Started, Ready, StartFailed, Stopped, EndedForUpgrade, RemovalFailed, LockTakenAgain, LockLost,
     LabelsCreated, LabelsReplaced,
     Reloaded, ReloadRejected, ConfigurationProblem, ConfigurationWritable, LabelRejected,
     ContextsUnknown, ContextsKnown, EnforcementChanged,
@@ -86,6 +95,8 @@ __all__ = [
     "LabelRejected",
     "LabelsCreated",
     "LabelsReplaced",
+    "LockLost",
+    "LockTakenAgain",
     "NameFound",
     "NameWaits",
     "NamesNotLookedUp",

@@ -90,3 +90,31 @@ class RemovalFailed(Event):
 
     def __str__(self) -> str:
         return f"stopped, but the labels could not be removed: {with_hint(self.error, self.hint)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LockTakenAgain(Event):
+    """Somebody had removed the file by which only one secmarkd writes the labels; it is there again, and the status too."""
+
+    MESSAGE_ID: ClassVar[str] = "0b8451344d464f35bf155989919c9d59"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self.file} was removed by somebody: created again and locked, and the status was written again"
+
+
+@dataclass(frozen=True, slots=True)
+class LockLost(Event):
+    """Somebody has removed that file, and it could not be locked again: another secmarkd may write the labels, too."""
+
+    MESSAGE_ID: ClassVar[str] = "3df46aa75795446b95e89f1333cca1c6"
+    PRIORITY: ClassVar[Priority] = Priority.ERR
+    file: str
+    error: str
+    hint: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file} was removed by somebody and cannot be locked again yet: {with_hint(self.error, self.hint)}"
+        )

@@ -32,6 +32,7 @@ _GRACE = 1.0
 _OUT_OF_MEMORY = "the kernel kills processes when memory runs out; `journalctl -k` tells whether it did"
 _UNWANTED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 """What the service manager means for the parent alone."""
+_NOT_FOR_CHILDREN = (signal.SIGHUP, signal.SIGUSR1)
 _START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.import_module(sys.argv[1]).main()"
 
 
@@ -165,6 +166,8 @@ class Child:
         ours.setblocking(False)
         arguments = [self._module, str(theirs.fileno()), *sys.path]
         environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
+        # A child never takes what is meant for the service; `systemctl kill` sends it to all processes of a unit.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_CHILDREN)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, *_interpreter_flags(), "-c", _START, *arguments],
@@ -181,6 +184,7 @@ class Child:
             os.close(stderr)
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
             os.close(stderr_end)
 

@@ -50,6 +50,10 @@ class Announcer:
             self._published = self.status
             self._publish(self.status)
 
+    def repeat(self) -> None:
+        """Have `tell` write the status file, whether anything is new or not."""
+        self._published = None
+
     def due(self) -> float:
         """When the watchdog wants to be fed; infinity where there is none."""
         return self._watchdog_due if self._watchdog else float("inf")

@@ -33,6 +33,8 @@ from secmarkd.events import (
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
+    LockLost,
+    LockTakenAgain,
     NameFound,
     NamesNotLookedUp,
     NameWaits,
@@ -87,6 +89,19 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "Packet labels could not be removed",
         'The service stopped with on_stop = "remove", and the kernel refused: @SECMARKD_ERROR@\n\n'
         "Run `secmarkctl clear` as root.",
+    ),
+    LockTakenAgain: (
+        "The lock of the packet labelling service was removed and is there again",
+        "Somebody removed @SECMARKD_FILE@, or the directory around it, while the service was running. By this file "
+        "only one secmarkd at a time writes the labels. The service created and locked it again and wrote its status "
+        "again. Nothing was missed. Leave the directory to the service.",
+    ),
+    LockLost: (
+        "The lock of the packet labelling service was removed and cannot be taken again",
+        "Somebody removed @SECMARKD_FILE@, or the directory around it, while the service was running, and: "
+        "@SECMARKD_ERROR@\n\n"
+        "Until the service has the lock again, another secmarkd or secmarkctl may write the labels as well. The service "
+        "tries again each second. Where another service is running, stop one of the two.",
     ),
     LabelsCreated: (
         "Packet labels were created",

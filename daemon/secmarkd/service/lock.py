@@ -74,6 +74,22 @@ class Lock:
             self.release()
             raise _taken(other, found.pid)
 
+    def stands(self) -> bool:
+        """Whether the file that this holds is still the one that others would try."""
+        try:
+            there, ours = os.stat(self.folder / "lock"), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+    def take_again(self) -> None:
+        """Hold the file that others would try now, after somebody has removed or replaced the one that this holds. What is
+        held is kept until then. Errors as of `acquire`."""
+        other = Lock(self._root, self._here)
+        other.acquire()
+        self.release()
+        self._descriptor, self.folder = other._descriptor, other.folder
+
     def _take(self, folder: Path) -> None:
         path = folder / "lock"
         try:

@@ -46,6 +46,15 @@ class Loop:
         """Call `ready` whenever the descriptor can be read."""
         self._selector.register(descriptor, selectors.EVENT_READ, ready)
 
+    def hold(self, numbers: Iterable[signal.Signals]) -> None:
+        """Note these signals from now on, those that the kernel has kept for this process included; what is to be done for
+        them is done once `on_signal` and `run` are called."""
+        signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
+        held = tuple(numbers)
+        for number in held:
+            signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
     def on_signal(self, numbers: Iterable[signal.Signals], arrived: Callable[[], None]) -> None:
         """Call `arrived` in the loop, not in the handler, after a signal. Several of a kind at once count as one."""
         for number in numbers:
@@ -74,6 +83,7 @@ class Loop:
 
     def _dispatch_signals(self) -> None:
         self._woken.recv(65536)
-        arrived, self._arrived = self._arrived, set()
-        for number in sorted(arrived & self._signals.keys()):
+        arrived = self._arrived & self._signals.keys()
+        self._arrived -= arrived
+        for number in sorted(arrived):
             self._signals[number]()

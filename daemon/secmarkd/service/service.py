@@ -176,6 +176,8 @@ class Service:
         told = min(
             self._announcer.due(), self._reporter.due(), self._world.journal.due(), self._surroundings.names.due()
         )
+        if self._world.claim is not None:
+            told = min(told, self._world.claim.due())
         over = min(self._fight.due(), self._busy.due(), self._reporter.trouble.due())
         return min(self._pass_due, over if self._conclusive else float("inf"), told)
 
@@ -205,6 +207,8 @@ class Service:
             self._surroundings.names.tick()
             self._reporter.flush()
             self._announcer.feed_watchdog()
+        if self._world.claim is not None and not self._world.claim.kept():
+            self._announcer.repeat()
         self._world.journal.flush()
         self._announcer.tell()
 

@@ -23,6 +23,7 @@ from secmarkd.ports import (
 )
 from secmarkd.ruleset.plan import InUse
 from secmarkd.ruleset.transaction import Remove
+from secmarkd.service.claim import Claim
 from secmarkd.service.loading import Loader
 from secmarkd.service.status import Status
 
@@ -50,6 +51,8 @@ class World:
     """None where names are looked up by a load only."""
     name_events: NameEvents | None = None
     """None where the kernel gives none: then names are looked up again in time only."""
+    claim: Claim | None = None
+    """The files below /run; None where nobody else could want them."""
 
 
 def require_selinux(selinux: Selinux) -> None:
