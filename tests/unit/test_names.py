@@ -57,6 +57,7 @@ def test_what_has_a_number_is_found_and_what_has_none_comes_with_the_fix(tmp_pat
     ("text", "kind", "advice"),
     [
         ("alcie", NameKind.USER, "this machine has no such user; did you mean 'alice'?"),
+        ("svcalice", NameKind.USER, "this machine has no such user; create the user, or write the uid"),
         ("wwww", NameKind.SERVICE, "/etc/services has no such service; did you mean 'www'?"),
         ("time", NameKind.SERVICE, "/etc/services has no such service; write the port's number"),
     ],

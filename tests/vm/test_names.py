@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from labelling import LABELS, write_labels
+from labelling import LABELS, SLOW, write_labels
 from machine import Machine
 from running import LIST, shown, systemctl
 from service_journal import ServiceJournal
@@ -41,9 +41,9 @@ def test_costs_no_other_label_and_takes_effect_when_it_is_added(vm: Machine) -> 
     assert "myauth_packet_t" not in vm.run(LIST).out
 
     vm.run("useradd --system --uid 6001 svcbackup")
-    eventually(lambda: ". 6001 " in vm.run(LIST).out, 30)
+    eventually(lambda: ". 6001 " in vm.run(LIST).out, SLOW)
     assert len(journal.messages(events.NameFound)) == 1
     vm.run("userdel svcbackup")
-    eventually(lambda: ". 6001 " not in vm.run(LIST).out, 30)
+    eventually(lambda: ". 6001 " not in vm.run(LIST).out, SLOW)
     assert len(journal.messages(events.NameWaits)) == 2
     assert shown(vm, "NRestarts") == "0"

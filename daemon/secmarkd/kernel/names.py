@@ -119,7 +119,9 @@ class _Local:
                 if failure
                 else f"it is not known now; {fix} where {where}"
             )
-        near = difflib.get_close_matches(name.text, [known for known, _ in self._known(name)], n=1, cutoff=0.75)
+        # a slip of the fingers: another account whose name contains this one's is none
+        alike = [known for known, _ in self._known(name) if abs(len(known) - len(name.text)) <= 1]
+        near = difflib.get_close_matches(name.text, alike, n=1, cutoff=0.75)
         if name.kind is NameKind.USER:
             what = "this machine has no such user"
             return f"{what}; did you mean {near[0]!r}?" if near else f"{what}; create the user, or {fix}"
