@@ -171,7 +171,7 @@ class StatusFile:
             data = json.loads(self._path.read_text())
             state, last = State(data.pop("state")), data.pop("reload")
             reload = Reload(**{**last, "problems": tuple(last["problems"])}) if last else None
-            data["unknown"], data["waiting"] = tuple(data["unknown"]), tuple(data["waiting"])
+            data["unknown"], data["waiting"] = tuple(data["unknown"]), tuple(data.get("waiting", ()))
             return Status(state=state, reload=reload, **data)
         except FileNotFoundError:
             return None
