@@ -83,8 +83,8 @@ class Netlink:
 
 
 def string_attribute(kind: int, text: str) -> bytes:
-    """A netlink attribute with a text that ends with NUL, padded."""
-    value = text.encode() + b"\0"
+    """A netlink attribute with a text that ends with NUL, padded. Bytes that are no UTF-8 are surrogates in it."""
+    value = text.encode(errors="surrogateescape") + b"\0"
     length = ATTRIBUTE.size + len(value)
     return (ATTRIBUTE.pack(length, kind) + value).ljust(aligned(length), b"\0")
 
