@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import drift, foreign, idle, loading, packets, repairs, starting, tampering
+from tests.bench import drift, elsewhere, foreign, idle, loading, packets, repairs, starting, tampering
 from tests.bench.figures import Section, machine
 
 BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
@@ -19,6 +19,7 @@ BENCHES: dict[str, Callable[[bool], Iterator[Section]]] = {
     "load": loading.sections,
     "drift": drift.sections,
     "foreign": foreign.sections,
+    "elsewhere": elsewhere.sections,
     "tampering": tampering.sections,
     "repairs": repairs.sections,
     "idle": idle.sections,

@@ -171,6 +171,26 @@ def test_writers_of_other_tables_keep_nobody_from_reading_this_one(netns: Namesp
         assert rig.journal.take() == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("elements", "rate"), [(440, 300), (20_000, 20), (20_000, 100)])
+def test_a_writer_of_another_table_stops_no_repair(netns: Namespace, elements: int, rate: int) -> None:
+    """Where libnftables listed the table, nothing was put right for as long as the other one wrote."""
+    require_bindings()
+    ports = range(1, elements // 2 + 1)
+    with netns.enter(), closing(KernelRig(netns, rehearsal(*ports))) as rig:
+        whole = rig.listing()
+        with writers(netns, elsewhere(netns, 1), pause=1 / rate):
+            for tampering in (
+                "flush chain inet secmarkd input_original",
+                "flush map inet secmarkd server_port",
+                DELETE,
+            ):
+                netns.nft(tampering)
+                until_repaired(rig)
+        assert rig.listing() == whole
+        assert state(rig) is State.IN_SYNC
+
+
 def test_lost_events_are_made_up_for(netns: Namespace) -> None:
     require_bindings()
     with netns.enter(), closing(KernelRig(netns, rehearsal(80, 443), events=NetlinkEvents(receive_buffer=1))) as rig:
