@@ -27,7 +27,8 @@ from tests.support.tables import full_table
 RECORDED = Path(__file__).parents[1] / "golden/raw"
 VERSIONS = sorted(path.stem for path in RECORDED.glob("nft-*.json"))
 CASES = [("nft-1.0.6", "full counter"), ("nft-1.0.6", "forms"), ("nft-1.1.3", "full counter"),
-         ("nft-1.1.3", "full secmark")]  # fmt: skip
+         ("nft-1.1.3", "full secmark"),
+    ("nft-1.1.3", "forms")]  # fmt: skip
 
 
 @dataclass(frozen=True)
