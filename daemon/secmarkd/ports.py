@@ -48,7 +48,7 @@ class Nft(Protocol):
         waited for no more. One read or commit may be several of them."""
 
     def while_waiting(self, act: Callable[[], None]) -> None:
-        """From now on call `act` before each such question, and a few times a second until its answer is there."""
+        """From now on call `act` before each read and commit, and a few times a second while a process is waited for."""
 
     def close(self) -> None:
         """End the adapter's process. The table stays."""

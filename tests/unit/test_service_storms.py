@@ -9,12 +9,15 @@ import pytest
 
 from secmarkd.errors import Conflict, StateUnknown, WorkerFailed
 from secmarkd.events import Degraded, Event, Recovered, RepairFailed, RulesetBusy, RulesetCalm, WorkerCrashed
+from secmarkd.model.labels import Environment
 from secmarkd.ports import Committed, Writer
-from secmarkd.ruleset.table import Table
+from secmarkd.ruleset.table import Foreign, Table
 from secmarkd.service.blame import NOBODY, Commotion
 from secmarkd.service.busy import AT_ONCE, LONGEST, LONGEST_RETRY, QUIET
 from secmarkd.service.exits import Exit
+from secmarkd.service.reporting import LONGEST_TEXT
 from secmarkd.service.status import State
+from secmarkd.service.surroundings import PAUSE
 from secmarkd.service.tally import FEW, NAMES, Tally
 from secmarkd.service.trouble import QUIET as TROUBLE_QUIET
 from secmarkd.service.trouble import REASONS
@@ -384,3 +387,38 @@ def test_one_failure_is_over_at_once() -> None:
     told = flap(rig, 1, lambda _: StateUnknown("no", operation="read"))
     assert [type(each).__name__ for each in told] == ["VerificationFailed", "Degraded", "Recovered"]
     assert state(rig) is State.IN_SYNC
+
+
+# --- cgroups, and what is found ---
+
+
+def test_a_cgroup_that_comes_and_goes_without_end_is_looked_at_twenty_times_a_second() -> None:
+    rig = Rig(configuration(80, cgroup="a.slice")).started()
+    looks = 0
+
+    def read(_: frozenset[str]) -> Environment:
+        nonlocal looks
+        looks += 1
+        return rig.environment
+
+    object.__setattr__(rig.service._world, "read_environment", read)
+    for _ in range(1000):
+        rig.hear_of_cgroups(came=True, went=True)
+        rig.run(0.001)
+    assert 10 < looks < 2 / PAUSE + 5
+    rig.run(60)
+    looks = 0
+    rig.hear_of_cgroups(came=True)
+    assert looks >= 1  # at once again
+
+
+def test_what_was_found_is_told_shortened_however_long_it_is() -> None:
+    rig = Rig().started()
+    long = Foreign("statement", "", "x" * 1_000_000)
+    rig.nft.change(
+        lambda table: replace(table, chains=(replace(table.chains[0], rules=((long,),)), *table.chains[1:]))
+    )
+    rig.hear()
+    told = rig.journal.take()
+    assert told
+    assert all(len(str(each)) < 3 * LONGEST_TEXT for each in told)

@@ -54,6 +54,7 @@ class LibNft:
 
     def read(self) -> Table | None:
         """The live table; None when it is known to be absent. StateUnknown when neither can be said."""
+        self._meanwhile()
         with typed_errors("read"):
             return self._reader.read()
 

@@ -25,6 +25,8 @@ from secmarkd.service.blame import NOBODY, Blame, Commotion
 from secmarkd.service.budget import Budget
 from secmarkd.service.trouble import Trouble
 
+LONGEST_TEXT = 4000
+"""Characters of what should be, and of what was found: the journal takes no more of a field than twice that."""
 ONE_BY_ONE = 10
 """A pass that found more differences than this is told as one flood."""
 SUMMARY_ROOM = 10
@@ -136,8 +138,13 @@ def repair(outcome: Outcome, seconds: float) -> DriftRepaired:
 
 def one_by_one(drift: Drift, action: Action, blame: Blame = NOBODY) -> DriftDetected:
     """The event of one difference."""
-    found = (drift.thing, drift.change, drift.name, drift.expected, drift.found)
+    found = (drift.thing, drift.change, drift.name, _short(drift.expected), _short(drift.found))
     return DriftDetected(*found, action, **blame.fields())
+
+
+def _short(text: str) -> str:
+    """What was found may be of any length, and two hundred lines may have to wait for the journal."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def flood(drifts: list[Drift], action: Action, blame: Blame = NOBODY) -> DriftFlood:

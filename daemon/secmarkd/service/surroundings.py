@@ -25,6 +25,8 @@ from secmarkd.service.names import NameWatch
 from secmarkd.service.refusal import brief, details
 from secmarkd.service.world import World
 
+PAUSE = 0.05
+"""Seconds from one look that the kernel's events ask for to the next."""
 GONE_SETTLES = 1.0
 """Seconds from a cgroup's end to the labels without it: no hurry, and a unit that restarts makes another at once."""
 AT_ONCE = 6
@@ -48,6 +50,8 @@ class Surroundings:
         self._changes = 0
         """In a row."""
         self._last = 0.0
+        self._look = float("-inf")
+        """When to look at what came, or when that was."""
         self._contradicting: frozenset[Problem] = frozenset()
         self._warned: frozenset[Note] = frozenset()
         """What was logged of the labels in use."""
@@ -75,7 +79,13 @@ class Surroundings:
         news = self._world.cgroup_events.take() if self._world.cgroup_events is not None else None
         if news is None or not (news.came or news.went):
             return None
-        return max(0.0 if news.came else GONE_SETTLES, self._last + self._wait() - self._world.clock.monotonic())
+        now = self._world.clock.monotonic()
+        soon = now + GONE_SETTLES
+        if news.came:
+            # One that somebody makes and removes without end is looked at twenty times a second at most.
+            self._look = self._look if self._look > now else max(self._look + PAUSE, now)
+            soon = self._look
+        return max(soon, self._last + self._wait()) - now
 
     def compiled_anew(
         self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool
