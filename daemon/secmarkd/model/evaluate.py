@@ -160,9 +160,9 @@ def _decide(
 
 def exists(rule: Rule, environment: Environment) -> bool:
     """A rule for a cgroup that does not exist, or for a name without a number, selects nothing."""
-    return (rule.cgroup is None or rule.cgroup in environment.cgroups) and all(
-        name in environment.names for name in rule.names
-    )
+    if rule.cgroup is not None and rule.cgroup not in environment.cgroups:
+        return False
+    return not rule.names or all(name in environment.names for name in rule.names)
 
 
 def _selects_process(rule: Rule) -> bool:

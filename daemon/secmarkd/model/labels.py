@@ -75,6 +75,8 @@ class Rule:
     @property
     def names(self) -> tuple[Name, ...]:
         """The names that the rule needs a number for."""
+        if self.user_name is None and self.service is None:  # as of nearly every rule
+            return ()
         user = () if self.user_name is None else (Name(NameKind.USER, self.user_name),)
         service = () if self.service is None else (Name(NameKind.SERVICE, self.service, self.protocol or 0),)
         return user + service
@@ -150,7 +152,7 @@ class LabelMap:
     @property
     def names(self) -> frozenset[Name]:
         """Those that rules need a number for, whether they have one or not."""
-        return frozenset(name for rule in self.rules for name in rule.names)
+        return frozenset(name for rule in self.rules if rule.names for name in rule.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
