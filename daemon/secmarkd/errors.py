@@ -108,6 +108,10 @@ class WorkerFailed(StateUnknown):
     """The process that holds libnftables could not be started, crashed, hung past its deadline, or answered nonsense."""
 
 
+class WorkerDied(WorkerFailed):
+    """The process that holds libnftables ended by itself, as by a crash."""
+
+
 class CapabilityMissing(SecmarkdError):
     """Something this program needs is not on the machine: a module of Python, a library, a kernel feature."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
 from secmarkd.kernel.netlink_gen import NFPROTO_INET, SUBSYSTEM, string_attribute
-from secmarkd.kernel.netlink_link import FAMILY, HEADER, open_link
+from secmarkd.kernel.netlink_link import FAMILY, HEADER, messages, open_link
 from secmarkd.kernel.nft import LibNft
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.transaction import DeleteElements
@@ -24,6 +24,7 @@ from secmarkd.service.status import State
 from tests.support.capability import require, require_bindings
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace
+from tests.support.raw_batch import NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, batch, rebuilt
 from tests.support.service_rig import Mode, configuration
 
 BATCH = Path(__file__).parents[1] / "fixtures/nft/1.1.3/typeof_map.hex"
@@ -93,6 +94,27 @@ def test_the_service_outlives_it_says_so_and_recovers_when_the_rule_is_gone(rig:
     assert [type(each) for each in rig.journal.take()] == [DriftRepaired, Recovered]
     assert rig.listing() == whole
     assert state(rig) is State.IN_SYNC
+
+
+def add_it_to_our_table() -> None:
+    """The same rule, with its set, in a chain of our table."""
+    listed = []
+    for kind, flags, _, body in messages(bytes.fromhex(BATCH.read_text())):
+        if kind - SUBSYSTEM in (NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM):
+            listed.append((kind - SUBSYSTEM, flags & ~0x5, rebuilt(body[FAMILY.size :], a1=lambda _: b"secmarkd\0")))
+    batch(listed)
+
+
+def test_where_it_is_in_our_table_it_is_taken_out_and_all_else_put_right(rig: KernelRig) -> None:
+    whole = rig.listing()
+    add_it_to_our_table()
+    require(crashes(rig), "needs a libnftables that this rule crashes, such as Debian 12's 1.0.6")
+    rig.woken()
+    events = rig.journal.take()
+    assert any(isinstance(each, DriftRepaired) for each in events), events
+    assert state(rig) is State.IN_SYNC
+    assert rig.listing() == whole
+    assert not crashes(rig)
 
 
 def test_elements_are_put_right_beside_it(rig: KernelRig) -> None:

@@ -27,7 +27,7 @@ Change = Callable[[str, bytes], bytes | None]
 _REQUEST, _ACK, _CREATE, _APPEND = 1, 4, 0x400, 0x800
 _NEW = {"tables": 0, "chains": 3, "sets": 9, "objects": 18, "rules": 6}
 """NFT_MSG_NEW*, in an order in which the kernel takes them."""
-_DELTABLE, NEWSETELEM, NEWRULE, NEWCHAIN, DELCHAIN = 2, 12, 6, 3, 5
+_DELTABLE, NEWSETELEM, NEWRULE, NEWCHAIN, NEWSET = 2, 12, 6, 3, 9
 _KERNELS_OWN = {
     "tables": {3, 4, 7},
     "chains": {2, 6, 10},

@@ -20,7 +20,7 @@ import time
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from secmarkd.errors import SecmarkdError, Upgraded, WorkerFailed
+from secmarkd.errors import SecmarkdError, Upgraded, WorkerDied, WorkerFailed
 from secmarkd.kernel import build
 from secmarkd.kernel.frames import Answer, Ended, Failed, Late, Meanwhile, Raised, receive, send, to_frame
 
@@ -227,7 +227,7 @@ class Child:
         self.close()
         message = f"{self._name} {_cause(status)}" + (f": {said}" if said else "")
         hint = self._memory_hint if status == -signal.SIGKILL else self._hint
-        raise WorkerFailed(message, operation=operation, hint=hint)
+        raise WorkerDied(message, operation=operation, hint=hint)
 
 
 def _cause(status: int | None) -> str:

@@ -28,6 +28,8 @@ from secmarkd.ruleset.hints import ElementChange
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NFNL_BATCH_GENID = 1
 _NFNL_SUBSYS_NFTABLES = 10
+_NFT_MSG_DELRULE = 8
+_NFTA_RULE_TABLE, _NFTA_RULE_CHAIN, _NFTA_RULE_HANDLE = 1, 2, 3
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_CREATE = 1, 4, 0x400
 _NLA_F_NESTED = 1 << 15
@@ -56,12 +58,20 @@ class NetlinkBatch:
 
         ERESTART where it is another (nf_tables_valid_genid). ValueError for more elements than an attribute holds, 64 KiB.
         """
-        inner = [_elements(table, each) for each in changes]
+        expected = ATTRIBUTE.pack(ATTRIBUTE.size + 4, _NFNL_BATCH_GENID) + generation.to_bytes(4, "big")
+        self._commit([_elements(table, each) for each in changes], expected)
+
+    def delete_rules(self, table: str, rules: Iterable[tuple[str, int]]) -> None:
+        """Delete rules of a table `inet`, by chain and handle, in one transaction, whatever generation it is."""
+        inner = [_rule(table, chain, handle) for chain, handle in rules]
+        self._commit(inner, b"")
+
+    def _commit(self, inner: list[Message], expected: bytes) -> None:
+        """Send messages as one transaction, and wait for what becomes of it."""
         if not inner:
             return
         # The last one is acknowledged, after the commit; errors are told of every message.
         inner[-1] = replace(inner[-1], flags=inner[-1].flags | _NLM_F_ACK)
-        expected = ATTRIBUTE.pack(ATTRIBUTE.size + 4, _NFNL_BATCH_GENID) + generation.to_bytes(4, "big")
         batch = FAMILY.pack(0, 0, socket.htons(_NFNL_SUBSYS_NFTABLES))
         begin = Message(_BATCH_BEGIN, _NLM_F_REQUEST, batch + expected)
         end = Message(_BATCH_END, _NLM_F_REQUEST, batch)
@@ -79,6 +89,12 @@ class NetlinkBatch:
                     raise OSError(number, os.strerror(number))
                 if each.number == last:
                     return
+
+
+def _rule(table: str, chain: str, handle: int) -> Message:
+    where = string_attribute(_NFTA_RULE_TABLE, table) + string_attribute(_NFTA_RULE_CHAIN, chain)
+    which = ATTRIBUTE.pack(ATTRIBUTE.size + 8, _NFTA_RULE_HANDLE) + handle.to_bytes(8, "big")
+    return Message(SUBSYSTEM | _NFT_MSG_DELRULE, _NLM_F_REQUEST, FAMILY.pack(NFPROTO_INET, 0, 0) + where + which)
 
 
 def _elements(table: str, change: ElementChange) -> Message:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
+from secmarkd.errors import WorkerDied
 from secmarkd.kernel.child import Child
 from secmarkd.kernel.netlink_batch import NetlinkBatch
 from secmarkd.kernel.netlink_errors import refused_batch, typed_errors
@@ -61,9 +63,17 @@ class LibNft:
     def commit(self, transaction: Transaction) -> None:
         """Carry out a transaction wholly or, with a KernelError, not at all; WorkerFailed: nobody knows, so read."""
         before = self.generation()
-        self._ask(Commit(transaction), _write_deadline(transaction), "commit")
+        rewriting = any(isinstance(each, Replace | Rebuild) for each in transaction)
+        try:
+            self._ask(Commit(transaction), _write_deadline(transaction), "commit")
+        except WorkerDied:
+            # libnftables looks at all rules before it writes, and may die of one in our table, which has to go anyway.
+            if not rewriting or not self._without_foreign_rules():
+                raise
+            before = self.generation()
+            self._ask(Commit(transaction), _write_deadline(transaction), "commit")
         after = self.generation()
-        if after == successor(before) and any(isinstance(each, Replace | Rebuild) for each in transaction):
+        if after == successor(before) and rewriting:
             self._reader.written(after)
 
     def commit_at(self, transaction: Transaction, generation: int) -> None:
@@ -80,6 +90,16 @@ class LibNft:
         except OSError as error:
             raise refused_batch(error) from error
         self._batch = batch
+
+    def _without_foreign_rules(self) -> bool:
+        """Delete the rules of our table that are not ours, by raw netlink; whether that was done to any."""
+        rules = self._reader.foreign_rules()
+        if not rules:
+            return False
+        with suppress(OSError), closing(NetlinkBatch()) as batch:  # they may have gone meanwhile
+            batch.delete_rules(NAME, rules)
+            return True
+        return False
 
     def check(self, transaction: Transaction) -> None:
         """Have the kernel validate a transaction, contexts and permissions included, without carrying it out."""

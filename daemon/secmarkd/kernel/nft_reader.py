@@ -17,7 +17,7 @@ from secmarkd.ruleset.foreign import Json
 from secmarkd.ruleset.raw_elements import fill, parse_elements
 from secmarkd.ruleset.raw_set import RECORDED_TYPEOFS, typeofs_of
 from secmarkd.ruleset.raw_structure import Structure
-from secmarkd.ruleset.raw_table import decode_table
+from secmarkd.ruleset.raw_table import decode_table, foreign_rules
 from secmarkd.ruleset.table import NAME, Map, Table
 
 _ATTEMPTS = 8
@@ -50,6 +50,10 @@ class Reader:
         """The transaction of this number, and nobody else's, was ours and wrote whole maps. What libnftables has noted of
         them is then not strange, of whatever version it is."""
         self._ours = generation
+
+    def foreign_rules(self) -> tuple[tuple[str, int], ...]:
+        """Of the table that was read last, chain and handle of each rule in which something is foreign."""
+        return () if self._known is None else foreign_rules(self._known.structure, self._known.table)
 
     def read(self) -> Table | None:
         """The table; None when it is known to be absent. StateUnknown when neither can be said."""

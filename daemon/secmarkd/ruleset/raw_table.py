@@ -83,6 +83,18 @@ def decode_table(
     return reader.result()
 
 
+def foreign_rules(structure: Structure, table: Table) -> tuple[tuple[str, int], ...]:
+    """Chain and handle of each rule in which something is foreign; `table` is what the structure was decoded to."""
+    waiting = {chain.name: iter(chain.rules) for chain in table.chains}
+    found = []
+    for message in structure.rules:
+        attributes_ = _once(message)
+        chain = _text(attributes_, _RULE_CHAIN)
+        if any(isinstance(each, Foreign) for each in next(waiting.get(chain, iter(())), ())):
+            found.append((chain, _int(attributes_[_RULE_HANDLE])))
+    return tuple(found)
+
+
 @dataclass(slots=True)
 class _Reader:
     """What has been read so far."""
