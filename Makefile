@@ -6,11 +6,11 @@ export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format schema bench vm install uninstall clean
+.PHONY: help run test test-server check lint format schema bench vm install uninstall clean
 
 help: ## this list
 	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## show the main job for real, in a network namespace of its own (root)
 	@$(BOOTSTRAP) run
@@ -19,6 +19,10 @@ run: ## show the main job for real, in a network namespace of its own (root)
 test: ## every lane: lint, unit, contract, netns, vm (root; some 22 minutes)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/lanes.py
+
+test-server: ## services of a Debian server in enforcing, in a machine with all of them (root; builds it the first time)
+	@$(BOOTSTRAP) test
+	@$(VENV)/python tests/lanes.py server
 
 check: ## the fast lanes: lint, unit, contract, netns (under two minutes)
 	@$(BOOTSTRAP) check

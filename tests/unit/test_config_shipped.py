@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from secmarkd.cli.words import parse_packet
 from secmarkd.config.folders import folders_of
 from secmarkd.config.load import load
 from secmarkd.config.schema import SettingsFile
+from secmarkd.model.evaluate import evaluate
 from secmarkd.model.labels import Environment, LabelMap, Mode, Role
 from secmarkd.ruleset.compile import compile_table
 from tests.support.label_maps import existing
@@ -50,22 +52,75 @@ def test_the_readme_sets_rehearsal_in_the_shipped_settings_and_changes_nothing_e
         assert changed == [('#mode = "label"', 'mode = "rehearse"')]
 
 
+ONE_TYPE = {
+    "howl": "howl_server_packet_t",
+    "nmbd": "nmbd_server_packet_t",
+    "isakmp": "isakmp_server_packet_t",
+    "ipsecnat": "ipsecnat_server_packet_t",
+    "l2tp": "l2tp_server_packet_t",
+    "router": "router_server_packet_t",
+    "dhcpc": "dhcpd_client_packet_t",
+    "dhcpc_answers": "dhcpd_server_packet_t",
+    "resolved_stub": "dns_client_packet_t",
+}
+"""Labels whose protocol has one type at whichever end, because the policy gives its programs no other."""
+
+
 def test_shipped_labels_are_names_and_ports_of_both_roles() -> None:
     rules = shipped().rules
     for rule in rules:
         assert rule.ports is not None
-        assert rule.context.type == f"{rule.label}_{rule.role}_packet_t"
-        assert (rule.remote, rule.local, rule.interface, rule.user, rule.cgroup) == (None,) * 5
+        assert rule.context.type == ONE_TYPE.get(rule.label, f"{rule.label}_{rule.role}_packet_t")
+        assert (rule.remote, rule.interface, rule.user, rule.cgroup) == (None,) * 4
+        assert (rule.local is not None) == (rule.label == "resolved_stub")
     assert {rule.role for rule in rules} == {Role.SERVER, Role.CLIENT}
 
 
 def test_shipped_labels_do_not_overlap() -> None:
-    served = [rule for rule in shipped().rules if rule.role is Role.SERVER]
+    served = [rule for rule in shipped().rules if rule.role is Role.SERVER and rule.local is None]
     for one, other in combinations(served, 2):
         assert one.ports is not None
         assert other.ports is not None
         apart = one.protocol != other.protocol or one.ports[1] < other.ports[0] or other.ports[1] < one.ports[0]
         assert apart, f"{one.origin} and {other.origin}"
+
+
+def label_of(words: str) -> str:
+    packet, _ = parse_packet(words.split())
+    return evaluate(shipped(), packet, Environment()).context.type
+
+
+@pytest.mark.parametrize("stub", ["127.0.0.53", "127.0.0.54"])
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_both_ends_of_a_question_to_the_stub_of_resolved_are_a_dns_clients(stub: str, protocol: str) -> None:
+    question, answer = f"from 127.0.0.1:40000 to {stub}:53", f"from {stub}:53 to 127.0.0.1:40000 reply"
+    for words in (f"out {protocol} {question}", f"in {protocol} {question}",
+                  f"out {protocol} {answer}", f"in {protocol} {answer}"):  # fmt: skip
+        assert label_of(words) == "dns_client_packet_t", words
+
+
+def test_another_dns_server_on_loopback_is_none_of_resolveds() -> None:
+    assert label_of("in udp from 127.0.0.1:40000 to 127.0.0.1:53") == "dns_server_packet_t"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("out udp from 192.0.2.1:5353 to 224.0.0.251:5353", "howl_server_packet_t"),
+        ("in udp from 192.0.2.2:5353 to 224.0.0.251:5353", "howl_server_packet_t"),
+        ("out udp from 192.0.2.1:138 to 192.0.2.255:138", "nmbd_server_packet_t"),
+        ("out udp from 192.0.2.1:500 to 192.0.2.2:500", "isakmp_server_packet_t"),
+        ("out udp from 192.0.2.1:520 to 224.0.0.9:520", "router_server_packet_t"),
+        ("out udp from 192.0.2.1:68 to 255.255.255.255:67", "dhcpd_client_packet_t"),
+        ("in udp from 192.0.2.2:67 to 255.255.255.255:68", "dhcpd_client_packet_t"),
+        ("in udp from [fe80::2]:547 to [fe80::1]:546", "dhcpd_client_packet_t"),
+        ("in udp from 192.0.2.2:68 to 255.255.255.255:67", "dhcpd_server_packet_t"),
+        ("out udp from 192.0.2.1:67 to 255.255.255.255:68", "dhcpd_server_packet_t"),
+        ("out udp from [fe80::1]:547 to [fe80::2]:546", "dhcpd_server_packet_t"),
+    ],
+)
+def test_a_protocol_without_a_client_has_one_type_whoever_begins(words: str, expected: str) -> None:
+    assert label_of(words) == expected
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import image
 import pytest
-from channel import ChannelError
+from failures import pytest_runtest_makereport
 from labelling import SLOW, apply, cable
 from machine import TREE, Machine
-from qemu import QemuError
 
 from tests.support.capability import require
 
-TOLD = 80
-"""Lines of the machine's journal that are shown with a test that failed."""
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With a failure, what the machine's journal says; the machine is gone by the time somebody reads of it."""
-    report = yield
-    machines = {each for each in getattr(item, "funcargs", {}).values() if isinstance(each, Machine)}
-    if report.failed and report.when == "call":
-        for machine in machines:
-            report.sections.append(("journal of the machine", _journal(machine)))
-    return report
-
-
-def _journal(machine: Machine) -> str:
-    try:
-        return machine.run(f"journalctl --sync; journalctl -b -n {TOLD} --no-pager -o short-precise", check=False).out
-    except (AssertionError, ChannelError, QemuError, OSError) as error:
-        return f"cannot be read: {error}"
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""Builds the test machine: Debian 13 with SELinux, booted once and saved in the state of a ready shell.
+"""Builds the test machines: Debian 13 with SELinux, booted once and saved in the state of a ready shell.
 
-`python3 image.py` builds it, or says where it is. An image is a folder in the cache, named after the hash of everything
-that went into it: root.img (raw ext4, labelled), ready.qcow2 (an overlay with the saved state), vmlinuz, initrd, and what
-policy.py keeps.
+`python3 image.py [everyday | server]` builds one of recipes.py, or says where it is. An image is a folder in the cache, named
+after the hash of everything that went into it: root.img (raw ext4, labelled), ready.qcow2 (an overlay with the saved state),
+vmlinuz, initrd, and what policy.py keeps.
 Needs root. Nothing here names a mirror: the machine's own apt settings do.
 """
 
@@ -26,39 +26,14 @@ import channel
 import domains
 import policy
 import qemu
+from recipes import EVERYDAY, RECIPES, Recipe
 
 HERE = Path(__file__).resolve().parent
-RECIPE = ("image.py", "qemu.py", "domains.py", "policy.py", "guest/agent.py", "guest/agent.service", "guest/peer.py")
+STEPS = ("image.py", "qemu.py", "domains.py", "policy.py", "guest/agent.py", "guest/agent.service", "guest/peer.py")
 SUITE = "trixie"
-DISK_SIZE = "4G"  # sparse
 FIRST_BOOT_SECONDS = 600.0  # 40 to 75 s on an idle machine
-KEPT_IMAGES = 2
+KEPT_IMAGES = 2  # of each recipe
 
-PACKAGES = """
-    linux-image-cloud-amd64 initramfs-tools zstd kmod systemd systemd-sysv dbus util-linux procps
-    nftables python3-nftables python3-systemd python3-pydantic python3-selinux python3-setools
-    python3-pytest python3-hypothesis make git
-    selinux-policy-default selinux-utils policycoreutils checkpolicy semodule-utils secilc auditd
-    iproute2 iputils-ping conntrack curl netcat-openbsd openssh-server openssh-client
-""".split()
-
-MASKED = """
-    getty@tty1.service serial-getty@ttyS0.service console-getty.service systemd-journald-audit.socket
-    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
-    logrotate.timer man-db.timer systemd-tmpfiles-clean.timer systemd-timesyncd.service networking.service
-    systemd-pstore.service systemd-firstboot.service systemd-hwdb-update.service systemd-update-done.service
-""".split()
-DISABLED = "ssh.service ssh.socket nftables.service conntrackd.service".split()
-
-FILES = {
-    "etc/hostname": "secmarkd-vm\n",
-    "etc/hosts": "127.0.0.1 localhost secmarkd-vm\n::1 localhost\n",
-    "etc/machine-id": "5ec3a7cd5ec3a7cd5ec3a7cd5ec3a7cd\n",
-    "etc/fstab": "",
-    "etc/apt/sources.list": "",
-    "etc/selinux/config": "SELINUX=permissive\nSELINUXTYPE=default\n",
-    "etc/systemd/journald.conf.d/vm.conf": "[Journal]\nStorage=volatile\nRateLimitBurst=0\n",
-}
 INITRAMFS_HOOK = (
     'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
     'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/secmarkd"; '
@@ -93,12 +68,12 @@ def missing() -> str | None:
     return None
 
 
-def key() -> str:
-    """The hash of what makes an image: the recipe's files and QEMU's version."""
-    digest = hashlib.sha256(qemu.version().encode())
-    for name in RECIPE:
+def key(recipe: Recipe) -> str:
+    """The name of a recipe's image: the hash of the recipe, of the files that carry it out and of QEMU's version."""
+    digest = hashlib.sha256(f"{qemu.version()}\0{recipe}".encode())
+    for name in STEPS:
         digest.update(b"\0" + (HERE / name).read_bytes())
-    return digest.hexdigest()[:16]
+    return f"{recipe.name}-{digest.hexdigest()[:16]}"
 
 
 def mirror() -> str:
@@ -140,11 +115,11 @@ def locked(folder: Path, say: Progress) -> Iterator[None]:
         yield
 
 
-def ensure() -> Path:
-    """The folder of the image for this recipe, built now if need be (two to five minutes). ImageError, QemuError."""
+def ensure(recipe: Recipe = EVERYDAY) -> Path:
+    """The folder of the image of a recipe, built now if need be (minutes). ImageError, QemuError."""
     if reason := missing():
         raise ImageError(reason)
-    image = cache() / key()
+    image = cache() / key(recipe)
     if image.is_dir():
         os.utime(image)  # used: kept when others are pruned
         return image
@@ -156,40 +131,38 @@ def ensure() -> Path:
             work = Path(tempfile.mkdtemp(prefix=".build-", dir=cache()))
             work.chmod(0o755)
             try:
-                build(work, say)
+                build(recipe, work, say)
                 work.rename(image)
             except BaseException:
                 shutil.rmtree(work, ignore_errors=True)
                 raise
-            prune(image)
+            prune(recipe, image)
             say(f"built {image}: total {say.elapsed:.0f} s")
     return image
 
 
-def prune(newest: Path) -> None:
-    """Remove old images but the last few; machines that run from one keep its open files."""
-    images = [
-        path for path in cache().iterdir() if path.is_dir() and path != newest and not path.name.startswith(".")
-    ]
+def prune(recipe: Recipe, newest: Path) -> None:
+    """Remove a recipe's old images but the last few; machines that run from one keep its open files."""
+    images = [path for path in cache().glob(f"{recipe.name}-*") if path.is_dir() and path != newest]
     images.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in images[KEPT_IMAGES - 1 :]:
         shutil.rmtree(path)
 
 
-def build(work: Path, say: Progress) -> None:
+def build(recipe: Recipe, work: Path, say: Progress) -> None:
     """Fill `work` with an image's files."""
     root = work / "root"
     say(f"installing Debian {SUITE} into {root}")
     qemu.run_quiet(
         [
-            *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+            *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(recipe.packages)}"),
             *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
             f"--essential-hook={INITRAMFS_HOOK}",
             *(SUITE, str(root), f"deb {mirror()} {SUITE} main"),
         ]
     )
     say("configuring")
-    configure(root)
+    configure(recipe, root)
     say("adding the test domains to the policy")
     install_policy(root, work)
     say("labelling")
@@ -200,10 +173,10 @@ def build(work: Path, say: Progress) -> None:
     shutil.copy(next((root / "boot").glob("initrd.img-*")), work / "initrd")
     # without a journal: nothing outlives the machine
     options = ["-q", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1", "-d", str(root)]
-    qemu.run_quiet(["mkfs.ext4", *options, str(work / "root.img"), DISK_SIZE])
+    qemu.run_quiet(["mkfs.ext4", *options, str(work / "root.img"), recipe.disk])
     shutil.rmtree(root)
     say("first boot")
-    first_boot(work, say)
+    first_boot(recipe, work, say)
 
 
 def inside(root: Path, command: Sequence[str]) -> str:
@@ -212,8 +185,8 @@ def inside(root: Path, command: Sequence[str]) -> str:
     return qemu.run_quiet(["unshare", "--mount", "sh", "-c", script, str(root), *command])
 
 
-def configure(root: Path) -> None:
-    for name, text in FILES.items():
+def configure(recipe: Recipe, root: Path) -> None:
+    for name, text in recipe.files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -222,18 +195,29 @@ def configure(root: Path) -> None:
     for name in ("agent.py", "peer.py"):
         shutil.copy(HERE / "guest" / name, agent / name)
     shutil.copy(HERE / "guest/agent.service", root / "etc/systemd/system/secmarkd-vm-agent.service")
-    for unit in MASKED:
+    for unit in recipe.masked:
         mask = root / "etc/systemd/system" / unit
         mask.unlink(missing_ok=True)
         mask.symlink_to("/dev/null")
-    installed = [unit for unit in DISABLED if (root / "usr/lib/systemd/system" / unit).exists()]
-    inside(root, ["systemctl", "--quiet", "disable", *installed])
     inside(root, ["systemctl", "--quiet", "enable", "auditd.service", "secmarkd-vm-agent.service"])
+    installed = [unit for unit in recipe.disabled if (root / "usr/lib/systemd/system" / unit).exists()]
+    inside(root, ["systemctl", "--quiet", "disable", *installed, *unasked(recipe, root)])
+    if recipe.enabled is not None:
+        for link in root.glob("etc/rc[S2345].d/S*"):  # services without a unit of their own
+            link.unlink()
     auditd = root / "etc/audit/auditd.conf"
     # the agent follows one file by its size
     auditd.write_text(auditd.read_text().replace("max_log_file_action = ROTATE", "max_log_file_action = IGNORE"))
     with (root / "etc/selinux/semanage.conf").open("a") as conf:
         conf.write("\nexpand-check=0\n")  # tests trust their modules; neverallow checks take long under emulation
+
+
+def unasked(recipe: Recipe, root: Path) -> list[str]:
+    """The units that packages enabled and the recipe does not want started."""
+    if recipe.enabled is None:
+        return []
+    listing = inside(root, "systemctl list-unit-files --state=enabled --no-legend --plain --no-pager".split())
+    return [unit for line in listing.splitlines() if (unit := line.split()[0]) not in recipe.enabled]
 
 
 def install_policy(root: Path, work: Path) -> None:
@@ -251,12 +235,12 @@ def install_policy(root: Path, work: Path) -> None:
     policy.keep(root, work, modules)
 
 
-def first_boot(work: Path, say: Progress) -> None:
+def first_boot(recipe: Recipe, work: Path, say: Progress) -> None:
     """Boot, wait until systemd has nothing more to start, save the state."""
     disk = work / "ready.qcow2"
     qemu.run_quiet(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "root.img", "-F", "raw", str(disk)])
     with tempfile.TemporaryDirectory(prefix="secmarkd-vm-") as folder:
-        machine = qemu.Qemu(Path(folder), work, disk)
+        machine = qemu.Qemu(Path(folder), work, disk, memory=recipe.memory)
         try:
             guest = channel.Channel(machine.connect(machine.agent_socket))
             try:
@@ -281,9 +265,13 @@ def mebibytes(path: Path) -> int:
     return path.stat().st_blocks * 512 >> 20
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    name, *more = arguments or [EVERYDAY.name]
+    if more or name not in RECIPES:
+        print(f"usage: image.py [{' | '.join(RECIPES)}]", file=sys.stderr)
+        return 2
     try:
-        print(ensure())
+        print(ensure(RECIPES[name]))
     except (ImageError, qemu.QemuError, OSError, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -291,4 +279,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -33,6 +33,7 @@ import qemu
 from audit import Denial, packet_denials
 from channel import Channel, Reply
 from policy import Compiler
+from recipes import EVERYDAY, Recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TREE = "/root/secmarkd"  # where the project's source tree is in the machine
@@ -103,9 +104,9 @@ class Machine:
     thread that created it. ImageError, QemuError when it cannot be built or started.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` is an image, by default the one that image.ensure() finds or builds."""
-        image_folder = folder or image.ensure()
+    def __init__(self, recipe: Recipe = EVERYDAY) -> None:
+        """A machine of that recipe's image, which is built first if need be."""
+        image_folder = image.ensure(recipe)
         self._folder = tempfile.TemporaryDirectory(prefix="secmarkd-vm-", ignore_cleanup_errors=True)
         here = Path(self._folder.name)
         disk = here / "disk.qcow2"
@@ -115,7 +116,7 @@ class Machine:
         self._modules = self._compiler.preloaded()
         self._state = qemu.READY
         self._saved = {self._state: self._modules}
-        self._qemu = qemu.Qemu(here, image_folder, disk, load=qemu.READY)
+        self._qemu = qemu.Qemu(here, image_folder, disk, memory=recipe.memory, load=qemu.READY)
         try:
             disk.unlink()  # QEMU holds it open; so it is gone whatever becomes of us
             self._channel = Channel(self._qemu.connect(self._qemu.agent_socket))

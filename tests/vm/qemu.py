@@ -24,7 +24,7 @@ READY = "ready"  # the name of the saved state that every image has
 # -cx16: without it a guest kernel died of a mis-emulated cmpxchg16b (QEMU 7.2).
 HARDWARE = (
     "-nodefaults -no-user-config -display none -vga none -nic none "
-    "-machine pc -accel tcg,thread=multi,tb-size=512 -cpu max,-cx16 -smp 2 -m 1024 "
+    "-machine pc -accel tcg,thread=multi,tb-size=512 -cpu max,-cx16 -smp 2 "
     "-rtc base=utc -no-reboot"
 ).split()
 
@@ -90,16 +90,16 @@ class Qemu:
     """One running QEMU; it dies with the thread that started it (so start it in the main thread).
 
     `disk` is the qcow2 overlay it writes to, `base` the raw root file system below; `folder` holds sockets and logs.
-    With `load`, the machine starts in that saved state. The monitor is ready when the constructor returns.
+    `memory` is in MiB. With `load`, the machine starts in that saved state. The monitor is ready when the constructor returns.
     """
 
-    def __init__(self, folder: Path, image: Path, disk: Path, *, load: str | None = None) -> None:
+    def __init__(self, folder: Path, image: Path, disk: Path, *, memory: int, load: str | None = None) -> None:
         self.folder = folder
         self.agent_socket = folder / "agent"
         self.shell_socket = folder / "shell"
         monitor_socket = folder / "monitor"
         command = [
-            *("setpriv", "--pdeathsig", "KILL", "--", QEMU, *HARDWARE),
+            *("setpriv", "--pdeathsig", "KILL", "--", QEMU, *HARDWARE, "-m", str(memory)),
             *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"), "-append", KERNEL_ARGUMENTS),
             *(
                 "-blockdev",

@@ -1,0 +1,1 @@
+"""Services of a Debian server, in enforcing and with the shipped labels; only when asked, by `make test-server`."""

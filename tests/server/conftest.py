@@ -1,0 +1,47 @@
+"""The server machine as fixtures: `server` has services and another host beside it, fresh for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import image
+import pytest
+from failures import pytest_runtest_makereport
+from labelling import apply
+from machine import TREE, Machine
+from recipes import SERVER
+
+from tests.server.services import INSTALL_SECONDS, prepare
+from tests.support.capability import require
+
+__all__ = ["pytest_runtest_makereport"]
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """One machine for the session, in which `make install` was run; its services are off, and it has no label.
+
+    Without the tools for it tests are skipped on a developer's machine, and fail where CI=true.
+    """
+    require(not (reason := image.missing()), reason or "")
+    with Machine(SERVER) as running:
+        running.put_project()
+        running.run(f"make -C {TREE} install", timeout=INSTALL_SECONDS)
+        prepare(running)
+        running.snapshot("prepared")
+        yield running
+
+
+@pytest.fixture
+def server(machine: Machine) -> Machine:
+    """Enforcing, without a label: this host is 192.0.2.1, the namespace `peer` beside it 192.0.2.2; see services.py."""
+    machine.restore("prepared")
+    machine.enforcing()
+    return machine
+
+
+@pytest.fixture
+def labelled(server: Machine) -> Machine:
+    """The same with the shipped labels, before any service is started."""
+    apply(server)
+    return server
