@@ -1,7 +1,7 @@
 """Runs the tests lane by lane, all of them even after a failure, and sums up.
 
-`python tests/lanes.py lint unit contract netns vm`; without arguments, every lane but `server`, which runs when it is named.
-Exit code 1 when a lane failed. The last line is `tests: N passed, N failed, N skipped`, over all lanes.
+`python tests/lanes.py lint unit contract netns vm`; without arguments, every lane but `server`. Exit code 1 when a lane
+failed. The last line is `tests: N passed, N failed, N skipped`, over all lanes.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def prepare(vm: Machine) -> None:
     vm.put(SAMBA, "/etc/samba/smb.conf")
     vm.put(MARIADB, "/etc/mysql/mariadb.conf.d/99-lab.cnf")
     vm.put(AVAHI_OF_PEER, "/root/avahi-peer.conf")
-    vm.run("mkdir -p /run/avahi-daemon /srv && restorecon -RF /etc/systemd /etc/samba /etc/mysql /run/avahi-daemon /srv")
+    vm.run(
+        "mkdir -p /run/avahi-daemon /srv && restorecon -RF /etc/systemd /etc/samba /etc/mysql /run/avahi-daemon /srv"
+    )
     on_peer(vm, DNS_OF_PEER)
 
 
@@ -75,7 +77,9 @@ def avahi_on_peer(vm: Machine) -> None:
 def start(vm: Machine, *units: str) -> None:
     """Start units, one after another."""
     for unit in units:
-        vm.run(f"systemctl start {unit} || {{ journalctl -n 30 --no-pager -u {unit}; exit 1; }}", timeout=START_SECONDS)
+        vm.run(
+            f"systemctl start {unit} || {{ journalctl -n 30 --no-pager -u {unit}; exit 1; }}", timeout=START_SECONDS
+        )
 
 
 def on_peer(vm: Machine, command: str, *, timeout: float = SLOW, check: bool = True) -> Completed:

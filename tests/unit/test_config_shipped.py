@@ -87,7 +87,9 @@ def test_shipped_labels_do_not_overlap() -> None:
 
 def label_of(words: str) -> str:
     packet, _ = parse_packet(words.split())
-    return evaluate(shipped(), packet, Environment()).context.type
+    context = evaluate(shipped(), packet, Environment()).context
+    assert context is not None
+    return context.type
 
 
 @pytest.mark.parametrize("stub", ["127.0.0.53", "127.0.0.54"])

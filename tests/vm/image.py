@@ -1,8 +1,8 @@
 """Builds the test machines: Debian 13 with SELinux, booted once and saved in the state of a ready shell.
 
-`python3 image.py [everyday | server]` builds one of recipes.py, or says where it is. An image is a folder in the cache, named
-after the hash of everything that went into it: root.img (raw ext4, labelled), ready.qcow2 (an overlay with the saved state),
-vmlinuz, initrd, and what policy.py keeps.
+`python3 image.py [everyday | server]` builds one of recipes.py, or says where it is. An image is a folder in the cache,
+named after the hash of everything that went into it: root.img (raw ext4, labelled), ready.qcow2 (an overlay with the
+saved state), vmlinuz, initrd, and what policy.py keeps.
 Needs root. Nothing here names a mirror: the machine's own apt settings do.
 """
 

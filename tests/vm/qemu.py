@@ -89,8 +89,8 @@ class Monitor:
 class Qemu:
     """One running QEMU; it dies with the thread that started it (so start it in the main thread).
 
-    `disk` is the qcow2 overlay it writes to, `base` the raw root file system below; `folder` holds sockets and logs.
-    `memory` is in MiB. With `load`, the machine starts in that saved state. The monitor is ready when the constructor returns.
+    `disk` is the qcow2 overlay it writes to, above the raw root file system; `folder` holds sockets and logs.
+    `memory` is in MiB. With `load`, the machine starts in that saved state. The monitor is ready when this returns.
     """
 
     def __init__(self, folder: Path, image: Path, disk: Path, *, memory: int, load: str | None = None) -> None:

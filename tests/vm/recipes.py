@@ -1,7 +1,7 @@
-"""What the test machines are made of. image.py builds each by the same steps; a recipe's value is part of its image's key.
+"""What the test machines are made of. image.py builds each by the same steps; the recipe's value is part of the key.
 
-EVERYDAY is the machine of the lane `vm`, as small as can be. SERVER is the same with the services of a Debian server, for the
-lane `server`, which runs only when asked (`make test-server`): none of them runs before a test starts it.
+EVERYDAY is the machine of the lane `vm`, as small as can be. SERVER is the same with the services of a Debian server, for
+the lane `server`, which runs only when asked (`make test-server`): none of them runs before a test starts it.
 """
 
 from __future__ import annotations
