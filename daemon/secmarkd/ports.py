@@ -9,6 +9,7 @@ from typing import Protocol
 from secmarkd.events import Event
 from secmarkd.model.names import Found, Name
 from secmarkd.ruleset.hints import ElementChange
+from secmarkd.ruleset.other_labels import OtherLabels
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Transaction
 
@@ -115,6 +116,15 @@ class Writer:
     """Who logged in, whatever user they became since; None for what no login started."""
     login: str = ""
     """The name of `loginuid`."""
+
+
+class Labellers(Protocol):
+    """Whatever else sets labels of packets in this network namespace."""
+
+    def look(self) -> OtherLabels:
+        """What of it there is now. Costs a millisecond, and a quarter of a second where others have very many rules, of
+        which not all are looked at then. KernelError where nobody can say.
+        """
 
 
 class Writers(Protocol):
@@ -233,6 +243,33 @@ class Selinux(Protocol):
 
     def valid(self, context: str) -> bool:
         """Whether the loaded policy knows the context. OSError where this process may not ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a policy lets one context do with another, of one class."""
+
+    allowed: frozenset[str]
+    """Permissions by name."""
+    permissive: bool = False
+    """Whether the domain is a permissive one, which is denied nothing whatever is allowed."""
+
+    def denied(self, permissions: Collection[str]) -> tuple[str, ...]:
+        """Those of these that are denied, in the order in which they were given."""
+        return () if self.permissive else tuple(each for each in permissions if each not in self.allowed)
+
+
+class AccessQuestions(Protocol):
+    """Questions to the loaded policy, with its booleans and constraints as they are now."""
+
+    def unlabeled(self) -> str | None:
+        """The whole context of what has no label; None where no policy is loaded."""
+
+    def access(self, source: str, target: str, tclass: str) -> Access | None:
+        """What `source` may do with `target`, both whole contexts, levels and categories included.
+
+        None where nobody can say: there is no policy, it does not know a context or the class, or this process may not ask.
+        """
 
 
 class Journal(Protocol):

@@ -8,12 +8,14 @@ import select
 from secmarkd.events import DriftDetected, DriftFlood, Event
 from secmarkd.kernel.netlink_events import NetlinkEvents
 from secmarkd.kernel.nft import LibNft
+from secmarkd.kernel.other_labels import NetlinkLabellers
 from secmarkd.kernel.processes import Processes
 from secmarkd.model.labels import Environment
 from secmarkd.ruleset.transaction import Transaction
 from secmarkd.service.loading import Loaded
 from secmarkd.service.service import Service
 from secmarkd.service.world import World
+from tests.fakes.access import FakeAccess
 from tests.fakes.selinux import FakeSelinux
 from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
 from tests.support.namespace import Namespace
@@ -51,7 +53,8 @@ class KernelRig:
         self.notifier = FakeNotifier()
         world = World(
             nft=self.nft, events=self.events, writers=Processes(), loader=FakeLoader(lambda: loaded),
-            selinux=FakeSelinux(), cgroup_events=None, journal=self.journal, notifier=self.notifier, clock=self.clock,
+            selinux=FakeSelinux(), policy=FakeAccess(), labellers=NetlinkLabellers(), forwards=lambda: False,
+            cgroup_events=None, journal=self.journal, notifier=self.notifier, clock=self.clock,
             read_environment=lambda _: Environment(), ports_in_use=frozenset,
             publish=lambda status: None, give_back=lambda: None,
         )  # fmt: skip

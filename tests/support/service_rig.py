@@ -29,8 +29,10 @@ from secmarkd.service.loading import Loaded
 from secmarkd.service.service import Service
 from secmarkd.service.status import Status
 from secmarkd.service.world import World
+from tests.fakes.access import FakeAccess
 from tests.fakes.cgroups import FakeCgroupEvents
 from tests.fakes.changes import FakeChanges
+from tests.fakes.labellers import FakeLabellers
 from tests.fakes.names import FakeLookups, FakeNameEvents
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
@@ -90,6 +92,9 @@ class Rig:
         self.journal = FakeJournal()
         self.notifier = FakeNotifier()
         self.selinux = FakeSelinux()
+        self.policy = FakeAccess()
+        self.forwards = False
+        self.labellers = FakeLabellers()
         self.configuration: Loaded | Exception = loaded or configuration(80, 443)
         self.loader = FakeLoader(self._load)
         self.environment = Environment()
@@ -101,9 +106,11 @@ class Rig:
         """How often time woke the service in `run`."""
         world = World(
             nft=self.nft, events=self.events, writers=self.writers,
-            loader=self.loader, selinux=self.selinux, cgroup_events=self.cgroup_events,
+            loader=self.loader, selinux=self.selinux, policy=self.policy, labellers=self.labellers,
+            cgroup_events=self.cgroup_events,
             journal=self.journal, notifier=self.notifier,
             clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
+            forwards=lambda: self.forwards,
             publish=self.published.append, give_back=lambda: None,
             lookups=self.lookups, name_events=self.name_events,
         )  # fmt: skip

@@ -15,9 +15,12 @@ import pytest
 from secmarkd.cli.control import main
 from secmarkd.cli.tools import Tools
 from secmarkd.errors import PermissionMissing
+from secmarkd.ruleset.other_labels import OtherLabels
 from secmarkd.service.exits import Exit
 from secmarkd.service.lock import held
 from secmarkd.service.status import Reload, State, Status, StatusFile
+from tests.fakes.access import UNLABELED, FakeAccess
+from tests.fakes.labellers import EVIL, FakeLabellers
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
 from tests.fakes.service import FakeClock
@@ -47,6 +50,9 @@ class Machine:
     root: Path
     nft: FakeNft = field(default_factory=FakeNft)
     selinux: FakeSelinux = field(default_factory=FakeSelinux)
+    policy: FakeAccess = field(default_factory=FakeAccess)
+    forwards: bool = False
+    labellers: FakeLabellers = field(default_factory=FakeLabellers)
     clock: FakeClock = field(default_factory=FakeClock)
     signals: list[tuple[int, int]] = field(default_factory=list)
     on_signal: Callable[[], None] = lambda: None
@@ -63,7 +69,10 @@ class Machine:
 
     def ctl(self, verb: str, *words: str) -> Result:
         out, err = self.out(), io.StringIO()
-        tools = Tools(lambda: self.nft, lambda: self.selinux, self._signal, self.clock, self.clock.sleep, out, err)
+        tools = Tools(
+            lambda: self.nft, lambda: self.selinux, self._signal, self.clock, self.clock.sleep, out, err,
+            open_policy=lambda: self.policy, open_labellers=lambda: self.labellers, forwards=lambda: self.forwards,
+        )  # fmt: skip
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.runtime)]
         return Result(main([verb, *folders, *words], tools), out.getvalue(), err.getvalue())
 
@@ -263,6 +272,84 @@ def test_apply_json_tells_what_it_did(machine: Machine) -> None:
     assert created.pop("differences")[0]["name"] == "table inet secmarkd"
     assert created == {"action": "created", **sizes}
     assert json.loads(machine.ctl("apply", "--json").out) == {"action": "none", **sizes, "differences": []}
+
+
+FORWARD = '[default]\nforward = "server_packet_t"\n'
+ALLOW = "allow unlabeled_t server_packet_t:packet { forward_in forward_out };"
+
+
+def test_check_and_plan_warn_of_a_default_that_would_end_forwarding(machine: Machine) -> None:
+    machine.write("secmarkd.toml", FORWARD)
+    for verb in ("check", "plan"):
+        said = machine.ctl(verb).out
+        (warning,) = (line for line in said.splitlines() if line.startswith("warning: "))
+        assert (
+            "secmarkd.toml:2: default.forward: the loaded policy denies unlabeled_t forward_in and forward_out"
+            in warning
+        )
+        assert "docker" in warning
+        assert 'set forward = ""' in warning
+        assert ALLOW in warning
+    (note,) = json.loads(machine.ctl("check", "--json").out)["notes"]
+    assert (note["severity"], note["line"], note["key"]) == ("warning", 2, "default.forward")
+    assert json.loads(machine.ctl("plan", "--json").out)["notes"] == [note]
+
+
+def test_check_warns_where_no_policy_can_be_asked_about_forwarding(machine: Machine) -> None:
+    machine.policy.loaded = False
+    machine.write("secmarkd.toml", FORWARD)
+    said = machine.ctl("check").out
+    assert "secmarkd.toml:2: default.forward: the policy cannot be asked here" in said
+    assert ALLOW in said
+    assert said.startswith("warning: ")
+
+
+def test_check_says_nothing_of_forwarding_that_the_policy_allows(machine: Machine) -> None:
+    machine.policy.allow(UNLABELED, "system_u:object_r:server_packet_t:s0", ["forward_in", "forward_out"])
+    machine.write("secmarkd.toml", FORWARD)
+    assert machine.ctl("check").out.startswith("no mistakes: ")
+
+
+def test_check_names_the_rule_that_a_forwarded_label_needs_once(machine: Machine) -> None:
+    machine.write(
+        "labels.d/60.toml", '[labels.vm]\ntype = "vm_packet_t"\nrole = "forward"\ntcp = [443]\nudp = [53]\n'
+    )
+    notes = [line for line in machine.ctl("check").out.splitlines() if "vm_packet_t" in line]
+    assert len(notes) == 1
+    assert "60.toml:4: labels.vm.tcp" in notes[0]
+    assert "allow unlabeled_t vm_packet_t:packet { forward_in forward_out };" in notes[0]
+    machine.policy.loaded = False
+    assert "note: " in machine.ctl("check").out
+
+
+def test_apply_refuses_what_would_end_forwarding_now(machine: Machine) -> None:
+    machine.forwards = True
+    machine.write("secmarkd.toml", FORWARD)
+    result = machine.ctl("apply")
+    assert result.code == Exit.CONFIG
+    assert "secmarkd.toml:2: default.forward: " in result.err
+    assert machine.nft.commits == []
+    machine.selinux.enforcing = False
+    assert machine.ctl("apply").code == 0
+
+
+def test_plan_and_status_name_what_else_sets_labels(machine: Machine) -> None:
+    machine.labellers.others = OtherLabels((EVIL,), whole=False)
+    said = machine.ctl("plan").out
+    assert f"note: {EVIL}" in said
+    assert "not all were looked at" in said
+    found = json.loads(machine.ctl("plan", "--json").out)
+    assert found["other_labels"] == [
+        {"family": "inet", "table": "other", "chain": "evil", "hook": "input", "priority": 60,
+         "does": "sets the label of packets", "position": "after secmarkd"}
+    ]  # fmt: skip
+    assert found["other_labels_whole"] is False
+    with held(machine.runtime):
+        publish(machine, Status(pid=os.getpid(), state=State.IN_SYNC, other_labels=(EVIL,), mode="label"))
+        told = machine.ctl("status")
+        assert told.code == 0
+        assert f"note: {EVIL}" in told.out
+        assert json.loads(machine.ctl("status", "--json").out)["other_labels"] == found["other_labels"]
 
 
 def test_apply_in_label_mode_without_selinux_names_the_mend(machine: Machine) -> None:

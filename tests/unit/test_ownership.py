@@ -20,6 +20,7 @@ from secmarkd.ruleset.plan import halves, plan
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import AddElements, Adopt, DeleteElements, Rebuild, Replace
 from secmarkd.service.loading import ChildLoader
+from tests.fakes.labellers import FakeLabellers
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
 from tests.support.service_rig import OnDrift, Ownership, Rig, configuration
@@ -153,7 +154,7 @@ def test_a_verb_leaves_a_table_that_its_owner_left_behind_as_it_can_be_taken_ove
     (tmp_path / "secmarkd.toml").write_text('mode = "rehearse"\nownership = "exclusive"\n')
     loaded = ChildLoader([str(tmp_path)]).load()
     nft = FakeNft(replace(loaded.table, flags=("persist",)))
-    tools = Tools(lambda: nft, FakeSelinux, out=io.StringIO(), err=io.StringIO())
+    tools = Tools(lambda: nft, FakeSelinux, out=io.StringIO(), err=io.StringIO(), open_labellers=FakeLabellers)
     folders = ["--config-dir", str(tmp_path), "--runtime-dir", str(tmp_path)]
     assert main(["plan", *folders], tools) == 0
     assert main(["apply", *folders], tools) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from domains import domain_module
 from machine import TREE, Machine
 
 ROUNDS = 4
@@ -26,6 +27,17 @@ def test_libnftables_keeps_the_contract_with_secmark_objects(vm: Machine, part: 
     chosen = f"TestLibNft and {part} and not whatever_others_did and not comes_and_goes and not worker"
     arguments = f"tests/contract -k '{chosen}'"
     assert pytest_in(vm, arguments, "SECMARKD_CONTRACT_SECMARK=1") >= 20
+
+
+def test_selinuxfs_keeps_the_contract_of_questions_to_the_policy(vm: Machine) -> None:
+    reader = domain_module("smd_reader", {"http_client_packet_t": "send recv"})
+    vm.change_policy(
+        add={
+            "smd_reader": f"{reader}(typeattributeset mcs_constrained_type (smd_reader_t))\n",
+            "smd_indulged": f"{domain_module('smd_indulged', {})}(typepermissive smd_indulged_t)\n",
+        }
+    )
+    assert pytest_in(vm, "tests/vm/guest/access_in_the_kernel.py") == 6
 
 
 @pytest.mark.slow

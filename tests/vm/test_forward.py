@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import pytest
 from audit import packet_denials
-from labelling import apply, cable, refused, remembered
+from labelling import SLOW, apply, cable, refused, remembered, write_labels
 from machine import Machine
-from talking import SILENCE, Talker, converse, hang_up, open_connection
+from running import systemctl
+from service_journal import ServiceJournal
+from talking import SILENCE, Talker, converse, hang_up, inside, open_connection
+
+from secmarkd.events import ConfigurationProblem, ForwardingDenied, ReloadRejected
 
 PEER = "unlabeled_t"
 RIGHT = "192.0.2.2"
@@ -122,3 +126,44 @@ def test_a_default_labels_the_rest(vm: Machine, ends: tuple[Talker, Talker]) -> 
     open_connection(server, client, OTHER, RIGHT)
     converse(client, server)
     assert vm.denials() == []
+
+
+DEFAULT = '[default]\nforward = "intranet_packet_t"\n'
+
+
+def test_a_default_that_would_end_all_forwarding_is_refused_with_its_place(vm: Machine) -> None:
+    write_labels(vm, LABELS, settings=DEFAULT)
+    before = vm.run(f"{inside('router')} nft list table inet secmarkd").out
+    for verb in ("check", "plan"):
+        said = vm.run(f"{inside('router')} secmarkctl {verb}", check=False).out
+        assert "warning: /etc/secmarkd/secmarkd.toml:2: default.forward: the loaded policy denies unlabeled_t" in said
+    applied = vm.run(f"{inside('router')} secmarkctl apply", timeout=SLOW, check=False)
+    assert applied.rc == 78
+    assert "/etc/secmarkd/secmarkd.toml:2: default.forward: " in applied.err
+    assert "allow unlabeled_t intranet_packet_t:packet { forward_in forward_out };" in applied.err
+    assert vm.run(f"{inside('router')} nft list table inet secmarkd").out == before
+
+
+def test_a_default_that_the_policy_denies_is_taken_where_nothing_is_refused(vm: Machine) -> None:
+    write_labels(vm, LABELS, settings=DEFAULT)
+    vm.permissive()
+    vm.run(f"{inside('router')} secmarkctl apply", timeout=SLOW)
+    vm.enforcing()
+    vm.run(f"{inside('router')} sysctl -qw net.ipv4.ip_forward=0")
+    vm.run(f"{inside('router')} secmarkctl apply", timeout=SLOW)
+
+
+def test_a_service_that_forwards_keeps_its_labels_when_a_reload_would_end_that(serving: Machine) -> None:
+    journal = ServiceJournal(serving)
+    serving.run("sysctl -qw net.ipv4.ip_forward=1")
+    before = serving.run("nft list table inet secmarkd").out
+    write_labels(serving, "", settings='[default]\nforward = "server_packet_t"\n')
+    assert systemctl(serving, "reload", check=False).rc != 0
+    assert serving.run("nft list table inet secmarkd").out == before
+    (problem,) = journal.entries(ConfigurationProblem)
+    assert (problem["SECMARKD_FILE"], problem["SECMARKD_LINE"]) == ("/etc/secmarkd/secmarkd.toml", "2")
+    assert journal.entries(ReloadRejected)
+    serving.run("sysctl -qw net.ipv4.ip_forward=0")
+    systemctl(serving, "reload")
+    (warned,) = journal.messages(ForwardingDenied)
+    assert "default.forward: the loaded policy denies unlabeled_t forward_in and forward_out" in warned

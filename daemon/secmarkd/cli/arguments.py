@@ -45,7 +45,8 @@ _VERBS = (
          "ok, problems (each with file, line, key, message; line 0 is the file as a whole), notes (as problems, with "
          "severity: note or warning), and where there is no mistake mode, labels, rules, elements"),
     Verb("plan", live.plan, "show what would change in the kernel; exit code 3 when something would",
-         "in_sync, differences (each with thing, change, name, expected, found, count)"),
+         "in_sync, differences (each with thing, change, name, expected, found, count), notes (as check has them), "
+         "other_labels (what else sets labels: family, table, chain, hook, priority, does, position), other_labels_whole"),
     Verb("apply", live.apply, "bring the kernel's labels to the configuration, once, and verify them",
          "action (none, created, repaired or replaced), mode, labels, elements, and differences as plan has them"),
     Verb("clear", live.clear, "take all of secmarkd's labels out of the kernel",

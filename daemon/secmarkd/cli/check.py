@@ -29,7 +29,7 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
         problems = [asdict(each) for each in error.problems]
         out.json({"ok": False, "problems": problems, "notes": notes_json(warnings)})
         return exit_for(error)
-    notes = notes_of(loaded, tools.read_network())
+    notes = notes_of(loaded, tools.read_network(), tools.open_policy())
     counts = {
         "labels": loaded.label_count, "rules": len(label_map.rules), "elements": loaded.table.element_count(),
     }  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from secmarkd.cli.notes import notes_json, others_json, print_notes, print_others
 from secmarkd.cli.occupied import alone
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
@@ -22,6 +23,7 @@ from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Rebuild, Replace
 from secmarkd.service.environment import ports_in_use
 from secmarkd.service.exits import Exit
+from secmarkd.service.forwarding import denied_by, notes_on, refuse_the_end_of_forwarding
 from secmarkd.service.loading import Loaded, load
 from secmarkd.service.reporting import total
 from secmarkd.service.world import remove, require_selinux
@@ -40,6 +42,8 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded = _load(arguments, tools)
     with closing(tools.open_nft()) as nft:
         live = nft.read()
+    others = tools.open_labellers().look()
+    notes = tuple(notes_on(tools.open_policy(), loaded.forwarded))
     if live is not None and loaded.settings.ownership is Ownership.EXCLUSIVE:
         live = replace(
             live, flags=tuple(set(live.flags) - set(OWNED))
@@ -47,8 +51,12 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
     drifts = diff(loaded.table, live)
     out = Output.on(tools.out)
     if arguments.json:
-        out.json({"in_sync": not drifts, "differences": [_plain(each) for each in drifts]})
-    elif drifts:
+        differences = [_plain(each) for each in drifts]
+        out.json({
+            "in_sync": not drifts, "differences": differences, "notes": notes_json(notes), **others_json(others),
+        })  # fmt: skip
+        return Exit.DRIFT if drifts else Exit.OK
+    if drifts:
         _print_drifts(drifts, out)
         transactions = plan_of(loaded.table, live, staged=True)
         whole = any(isinstance(each, Replace | Rebuild) for transaction in transactions for each in transaction)
@@ -57,6 +65,8 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
         out.line(f"{count(total(drifts), 'difference')}; would be put right by {how} (`secmarkctl apply`)")
     else:
         out.line(f"nothing to do: {_size(loaded)}, as configured")
+    print_notes(notes, out)
+    print_others(others.found, others.whole, out)
     return Exit.DRIFT if drifts else Exit.OK
 
 
@@ -65,6 +75,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     out = Output.on(tools.out)
     with alone(Path(arguments.runtime_dir), "systemctl reload secmarkd"):
         loaded = _load(arguments, tools)
+        _require_forwarding(loaded, tools)
         with closing(tools.open_nft()) as nft:
             outcome = reconcile(nft, _adoptable(loaded, nft), in_use=ports_in_use, staged=True)
     if outcome.error is not None:
@@ -118,6 +129,14 @@ def _load(arguments: argparse.Namespace, tools: Tools) -> Loaded:
     if loaded.settings.mode is Mode.LABEL:
         require_selinux(tools.open_selinux())
     return loaded
+
+
+def _require_forwarding(loaded: Loaded, tools: Tools) -> None:
+    """ConfigError where the labels would end all forwarding of packets on this machine now."""
+    denied = tuple(denied_by(tools.open_policy(), loaded.forwarded))
+    if denied:
+        enforcing = tools.open_selinux().state().enforcing
+        refuse_the_end_of_forwarding(denied, loaded.settings.mode, enforcing=enforcing, forwarding=tools.forwards())
 
 
 def _size(loaded: Loaded) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from secmarkd.cli.output import Colour, Output
@@ -13,6 +14,9 @@ from secmarkd.model.host import HostNetwork
 from secmarkd.model.labels import Role
 from secmarkd.model.names import Name
 from secmarkd.model.note import Note, Severity, note_at
+from secmarkd.ports import AccessQuestions
+from secmarkd.ruleset.other_labels import OtherLabel, OtherLabels
+from secmarkd.service.forwarding import notes_on
 from secmarkd.service.loading import Loaded
 
 
@@ -30,14 +34,17 @@ def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
     ]
 
 
-def notes_of(loaded: Loaded, network: HostNetwork | None, *, replaced: bool = True) -> list[Note]:
+def notes_of(
+    loaded: Loaded, network: HostNetwork | None, policy: AccessQuestions, *, replaced: bool = True
+) -> list[Note]:
     """All that is worth knowing about a configuration without a mistake: warnings first, then by place. `replaced`: which
     labels replace others, too.
 
     `network` is the network namespace that the verb runs in; None where it cannot be read, which is no reason to say more.
     """
     selectors = unmatched(loaded.mentions, roles_of(loaded), network) if network is not None else ()
-    notes = (*(_replaced(loaded) if replaced else ()), *_waiting(loaded), *selectors, *loaded.notes)
+    forwarding = notes_on(policy, loaded.forwarded)
+    notes = (*(_replaced(loaded) if replaced else ()), *_waiting(loaded), *selectors, *forwarding, *loaded.notes)
     return sorted(notes, key=lambda note: (note.severity is Severity.NOTE, note.file, note.line))
 
 
@@ -69,3 +76,16 @@ def _reason(mention: Mention, loaded: Loaded) -> str:
             return f"waits for the cgroup {cgroup}, which does not exist now"
         case _:
             return ""
+
+
+def print_others(found: Iterable[OtherLabel], whole: bool, out: Output) -> None:
+    """What else sets labels; a line each."""
+    for each in found:
+        out.line(f"note: {each}", Colour.CHANGED)
+    if not whole:
+        out.line("note: others have so many rules that not all were looked at for labels that they set")
+
+
+def others_json(others: OtherLabels) -> dict[str, Any]:
+    """As `status` has them."""
+    return {"other_labels": [asdict(each) for each in others.found], "other_labels_whole": others.whole}

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from secmarkd.cli.boundary import complain
+from secmarkd.cli.notes import print_others
 from secmarkd.cli.occupied import Holder, another_at_work, who
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
@@ -43,6 +44,7 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
         out.line(last.line(now), Colour.GOOD if good else Colour.BAD)
         if last.hint:
             out.line(f"hint: {last.hint}")
+        print_others(last.other_labels, last.other_labels_whole, out)
         for problem in last.reload.problems if last.reload else ():
             out.line(f"  {problem}")
         for each in last.waiting:

@@ -29,10 +29,13 @@ def show(arguments: argparse.Namespace, tools: Tools) -> Exit:
     if arguments.nft:
         out.write(encode((Replace(loaded.table),)).rstrip("\n") + "\n")
     elif arguments.json:
-        out.json(_json(loaded, label_map) | {"notes": notes_json(notes_of(loaded, tools.read_network()))})
+        out.json(
+            _json(loaded, label_map)
+            | {"notes": notes_json(notes_of(loaded, tools.read_network(), tools.open_policy()))}
+        )
     else:
         _show_text(loaded, label_map, out)
-        print_notes(notes_of(loaded, tools.read_network(), replaced=False), out)
+        print_notes(notes_of(loaded, tools.read_network(), tools.open_policy(), replaced=False), out)
     return Exit.OK
 
 

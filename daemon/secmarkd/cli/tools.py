@@ -11,7 +11,19 @@ from typing import TextIO
 
 from secmarkd import __version__
 from secmarkd.model.host import HostNetwork
-from secmarkd.ports import CgroupEvents, ChangeEvents, Clock, NameEvents, Nft, Selinux, SelinuxEvents, Writers
+from secmarkd.ports import (
+    AccessQuestions,
+    CgroupEvents,
+    ChangeEvents,
+    Clock,
+    Labellers,
+    NameEvents,
+    Nft,
+    Selinux,
+    SelinuxEvents,
+    Writers,
+)
+from secmarkd.service.forwarding import forwards
 
 
 class RealClock:
@@ -50,6 +62,20 @@ def open_selinux() -> Selinux:
     from secmarkd.kernel.selinuxfs import SelinuxFs
 
     return SelinuxFs()
+
+
+def open_labellers() -> Labellers:
+    """Other tables of this network namespace."""
+    from secmarkd.kernel.other_labels import NetlinkLabellers
+
+    return NetlinkLabellers()
+
+
+def open_policy() -> AccessQuestions:
+    """The policy that is loaded."""
+    from secmarkd.kernel.selinux_access import SelinuxAccess
+
+    return SelinuxAccess()
 
 
 def open_selinux_events() -> SelinuxEvents | None:
@@ -114,6 +140,10 @@ class Tools:
     open_cgroup_events: Callable[[], CgroupEvents | None] = open_cgroup_events
     read_network: Callable[[], HostNetwork | None] = read_network
     open_name_events: Callable[[], NameEvents | None] = open_name_events
+    open_policy: Callable[[], AccessQuestions] = open_policy
+    open_labellers: Callable[[], Labellers] = open_labellers
+    forwards: Callable[[], bool] = forwards
+    """Whether this network namespace forwards packets."""
 
 
 def version(program: str) -> str:

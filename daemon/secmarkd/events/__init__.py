@@ -16,6 +16,7 @@ from secmarkd.events.configuration import (
     ConfigurationWritable,
     EnvironmentChanged,
     EnvironmentNotFollowed,
+    ForwardingDenied,
     LabelRejected,
     NameFound,
     NamesNotLookedUp,
@@ -33,7 +34,7 @@ from secmarkd.events.drift import (
     FightEnded,
 )
 from secmarkd.events.event import Attributed, Event, Priority
-from secmarkd.events.labels import LabelsCreated, LabelsReplaced
+from secmarkd.events.labels import LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore
 from secmarkd.events.life import (
     EndedForUpgrade,
     LockLost,
@@ -59,8 +60,8 @@ from secmarkd.events.words import count, duration
 
 EVENTS: tuple[type[Event], ...] = (
     Started, Ready, StartFailed, Stopped, EndedForUpgrade, RemovalFailed, LockTakenAgain, LockLost,
-    LabelsCreated, LabelsReplaced,
-    Reloaded, ReloadRejected, ConfigurationProblem, ConfigurationWritable, LabelRejected,
+    LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore,
+    Reloaded, ReloadRejected, ConfigurationProblem, ConfigurationWritable, LabelRejected, ForwardingDenied,
     ContextsUnknown, ContextsKnown, EnforcementChanged,
     EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent, CgroupsNotWatched, NameWaits, NameFound, NamesNotLookedUp,
     DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
@@ -92,6 +93,7 @@ __all__ = [
     "EventsLost",
     "FightDetected",
     "FightEnded",
+    "ForwardingDenied",
     "LabelRejected",
     "LabelsCreated",
     "LabelsReplaced",
@@ -100,6 +102,8 @@ __all__ = [
     "NameFound",
     "NameWaits",
     "NamesNotLookedUp",
+    "OtherTablesLabel",
+    "OtherTablesLabelNoMore",
     "Priority",
     "Ready",
     "Recovered",

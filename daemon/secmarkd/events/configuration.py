@@ -87,6 +87,27 @@ class LabelRejected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardingDenied(Event):
+    """The loaded policy does not let packets with a label of the configuration be forwarded."""
+
+    MESSAGE_ID: ClassVar[str] = "8cf92565c5ce4bce82f02441fa66820f"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    object: str
+    """The context."""
+    origin: str
+    """Where it is written."""
+    error: str
+    hint: str
+    """The rule that would allow it."""
+    more: int = 0
+    """Other such labels, of which nothing is said."""
+
+    def __str__(self) -> str:
+        others = f" ({count(self.more, 'more label')} likewise)" if self.more else ""
+        return f"{self.origin}: {self.error}{others}"
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentChanged(Event):
     """Something of the machine that labels depend on is not what it was: a cgroup came or went."""
 

@@ -44,3 +44,36 @@ class LabelsReplaced(Event):
         return (
             f"labels replaced, {why.get(self.reason, self.reason)}: {count(self.count, 'difference')}: {self.sample}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTablesLabel(Event):
+    """Other programs' tables set labels of packets too, of which nothing was known before."""
+
+    MESSAGE_ID: ClassVar[str] = "709665d937b0410480caff7375c91489"
+    PRIORITY: ClassVar[Priority] = Priority.WARNING
+    count: int
+    sample: str
+    """Where, and what they do."""
+    more: int = 0
+    """How many are not in the sample."""
+
+    def __str__(self) -> str:
+        rest = f", and {self.more} more" if self.more else ""
+        return f"others set labels as well, of which `in sync` says nothing: {self.sample}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTablesLabelNoMore(Event):
+    """Other programs' tables, or some of them, no longer set labels of packets."""
+
+    MESSAGE_ID: ClassVar[str] = "c63c275fab844db28e3a4b630089ce7d"
+    PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    count: int
+    sample: str
+    left: int
+    """How many still do."""
+
+    def __str__(self) -> str:
+        left = f"; {count(self.left, 'other')} still {'does' if self.left == 1 else 'do'}" if self.left else ""
+        return f"others no longer set labels: {self.sample}{left}"

@@ -65,13 +65,18 @@ class Link:
 
     def receive(self, size: int) -> Iterator[Answer]:
         """The messages of the kernel's next datagram, of at most `size` bytes."""
+        return self.answers(self.datagram(size))
+
+    def datagram(self, size: int) -> bytes:
+        """The kernel's next datagram, of at most `size` bytes."""
         end = time.monotonic() + self._patience
         while (data := receive(self._socket, size)) is None:
             if time.monotonic() > end:
                 raise TimeoutError("others send, and the kernel does not answer")
-        return self._answers(data)
+        return data
 
-    def _answers(self, data: bytes) -> Iterator[Answer]:
+    def answers(self, data: bytes) -> Iterator[Answer]:
+        """The messages of a datagram."""
         for kind, flags, sequence, body in messages(data):
             yield Answer(kind, flags, (sequence - self._first) % _SEQUENCES, body)
 

@@ -16,6 +16,17 @@ _REFUSED = (errno.EINVAL, errno.ENOENT, errno.ERANGE)
 """What the kernel answers to a context that the policy does not know (EINVAL), or that no file system takes."""
 
 
+def find_selinuxfs(proc: Path = Path("/proc")) -> Path:
+    """Where selinuxfs is mounted; its usual place where that is nowhere, or no policy is loaded."""
+    return next((place for place in _places(proc) if _text(place / "policyvers")), SELINUXFS)
+
+
+def _places(proc: Path) -> Iterator[Path]:
+    yield SELINUXFS
+    yield from _mounts(proc / "self/mountinfo")
+    yield proc / "1/root" / SELINUXFS.relative_to("/")
+
+
 class SelinuxFs:
     """SELinux of the running kernel. `root` and `own_context` are files of the kernel; others are for tests.
 
@@ -36,12 +47,7 @@ class SelinuxFs:
     def _root(self) -> Path:
         if self._given is not None:
             return self._given
-        return next((place for place in self._places() if _text(place / "policyvers")), SELINUXFS)
-
-    def _places(self) -> Iterator[Path]:
-        yield SELINUXFS
-        yield from _mounts(self._proc / "self/mountinfo")
-        yield self._proc / "1/root" / SELINUXFS.relative_to("/")
+        return find_selinuxfs(self._proc)
 
     def state(self) -> SelinuxState:
         """Its state now; all False where SELinux is not there, and before a policy is loaded.

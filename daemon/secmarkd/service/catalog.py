@@ -30,6 +30,7 @@ from secmarkd.events import (
     EventsLost,
     FightDetected,
     FightEnded,
+    ForwardingDenied,
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
@@ -38,6 +39,8 @@ from secmarkd.events import (
     NameFound,
     NamesNotLookedUp,
     NameWaits,
+    OtherTablesLabel,
+    OtherTablesLabelNoMore,
     Ready,
     Recovered,
     Reloaded,
@@ -143,6 +146,26 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "The context is @SECMARKD_OBJECT@. Either the loaded policy does not know it (`seinfo -t TYPE`; a "
         "policy module may not be installed), or it does not let this service use it: packet { relabelto }, "
         "see `ausearch -m AVC -c secmarkd`. The labels that were in the kernel stay.",
+    ),
+    OtherTablesLabel: (
+        "Other programs set packet labels too",
+        "@SECMARKD_SAMPLE@\n\n"
+        "secmarkd watches over its own table only: `in sync` says that table inet secmarkd is as configured, and not that "
+        "packets have its labels when they are checked. What stands after it replaces its labels, what stands before "
+        "it in output is kept. Where that is not intended, take these rules out; `nft list ruleset` shows them. A table "
+        "that only declares labels turns SELinux's packet checks on for the whole machine all the same.",
+    ),
+    OtherTablesLabelNoMore: (
+        "Other programs no longer set packet labels",
+        "@SECMARKD_SAMPLE@\n\nThis was said of them before, and they are not there any more.",
+    ),
+    ForwardingDenied: (
+        "The policy does not let packets with this label be forwarded",
+        "@SECMARKD_ERROR@\n\n"
+        "As soon as SELinux is enforcing and this machine forwards packets (net.ipv4.ip_forward, which docker, podman "
+        "and libvirt switch on), those with the label @SECMARKD_OBJECT@ are refused, in silence for whoever sent them. "
+        "Such a default.forward is rejected when it is loaded in that state; now it was not. Change @SECMARKD_ORIGIN@, or "
+        "load a policy module with this rule: @SECMARKD_HINT@",
     ),
     ContextsUnknown: (
         "The loaded SELinux policy does not know contexts of packet labels",

@@ -26,6 +26,7 @@ from secmarkd.model.names import Found, Name
 from secmarkd.model.note import Note
 from secmarkd.ruleset.table import Table
 from secmarkd.service.environment import read_environment
+from secmarkd.service.forwarding import Forwarded, forwarded_by
 
 if TYPE_CHECKING:
     from secmarkd.config.build import Configuration  # imports pydantic, which the service does not need
@@ -72,6 +73,8 @@ class Loaded:
     setting_sources: tuple[SettingSource, ...] = ()
     notes: tuple[Note, ...] = ()
     """What the files and directories give reason to say."""
+    forwarded: tuple[Forwarded, ...] = ()
+    """The contexts that forwarded packets get."""
 
 
 class Loader(Protocol):
@@ -204,6 +207,7 @@ def _loaded(configuration: Configuration, table: Table, environment: Environment
         label_sources=configuration.labels,
         setting_sources=configuration.setting_sources,
         notes=configuration.notes,
+        forwarded=forwarded_by(label_map, configuration.setting_sources),
     )
 
 

@@ -46,7 +46,10 @@ from secmarkd.service.blame import NOBODY, Blame, Commotion
 from secmarkd.service.busy import Busy
 from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.fight import Fight
+from secmarkd.service.forwarding import MOST_DENIED, denied_by, refuse_the_end_of_forwarding
+from secmarkd.service.forwarding import event_of as event_of_denied
 from secmarkd.service.loading import DEADLINE, Loaded
+from secmarkd.service.neighbours import Neighbours
 from secmarkd.service.policy import PolicyWatch
 from secmarkd.service.refusal import REFUSALS, brief, details, problems
 from secmarkd.service.reporting import Reporter, total
@@ -91,6 +94,7 @@ class Service:
         self._fight = Fight(world.journal, world.clock)
         self._policy = PolicyWatch(world.selinux, world.journal, world.clock, self._origin_of)
         self._surroundings = Surroundings(world)
+        self._neighbours = Neighbours(world.labellers, world.journal, world.clock)
         self._moved = False
         """Whether the machine has changed since the labels in use were compiled."""
         self._blame = NOBODY
@@ -138,6 +142,8 @@ class Service:
         """Someone has committed a transaction, perhaps this service. Costs microseconds where it is not about our table."""
         if self._watch.notice():
             self._hasten()
+        if self._watch.stirred():
+            self._neighbours.committed()
 
     def policy_changed(self) -> None:
         """The kernel has told of SELinux; it writes down a moment later what has become of it."""
@@ -179,7 +185,8 @@ class Service:
         if self._world.claim is not None:
             told = min(told, self._world.claim.due())
         over = min(self._fight.due(), self._busy.due(), self._reporter.trouble.due())
-        return min(self._pass_due, over if self._conclusive else float("inf"), told)
+        looking = float("inf") if self.status.state is State.STARTING else self._neighbours.due()
+        return min(self._pass_due, over if self._conclusive else float("inf"), looking, told)
 
     def tick(self) -> None:
         """Do what is due."""
@@ -205,6 +212,7 @@ class Service:
                 self._announcer.update(state=self._resting(self.status.differences))
                 self._announce_others()
             self._surroundings.names.tick()
+            self._look_around()
             self._reporter.flush()
             self._announcer.feed_watchdog()
         if self._world.claim is not None and not self._world.claim.kept():
@@ -235,6 +243,7 @@ class Service:
         if outcome.in_sync:
             status, seconds = self.status, self._world.clock.monotonic() - self._begun
             self._world.journal.write(Ready(status.mode, status.labels, status.elements, seconds))
+            self._neighbours.ask()
             self._announcer.tell(READY="1")
         else:
             self._announcer.update(state=State.STARTING)
@@ -306,8 +315,11 @@ class Service:
                 self._brought(outcome, self._owed)
             return
         thorough, self._thorough = self._thorough, False
+        if thorough:
+            self._neighbours.ask()
         if not thorough and self._watch.unchanged(self._world.nft, self._loaded.table.flags):
             now = self._world.clock.monotonic()
+            self._neighbours.verified()
             self._follow_policy()
             self._announcer.update(last_pass=now, state=self._resting(self.status.differences))
             self._pass_due = self._next_resync(now)
@@ -353,7 +365,18 @@ class Service:
             loaded = self._world.loader.load(self._surroundings.names.numbers, starting=starting)
         if loaded.settings.mode is Mode.LABEL:
             require_selinux(self._world.selinux)
+        self._ask_about_forwarding(loaded)
         return loaded
+
+    def _ask_about_forwarding(self, loaded: Loaded) -> None:
+        """Warn of labels that would end the forwarding of packets; ConfigError where that would be all of it, now."""
+        denied = tuple(denied_by(self._world.policy, loaded.forwarded))
+        if not denied:
+            return
+        enforcing, forwarding = self._world.selinux.state().enforcing, self._world.forwards()
+        refuse_the_end_of_forwarding(denied, loaded.settings.mode, enforcing=enforcing, forwarding=forwarding)
+        for each in denied[:MOST_DENIED]:
+            self._world.journal.write(event_of_denied(each, len(denied)))
 
     def _write(
         self, table: Table, *, staged: bool = False, waiting_for: tuple[type[KernelError], ...] = ()
@@ -439,6 +462,16 @@ class Service:
         assert self._loaded is not None
         self._policy.look(self._loaded.table)
         self._announcer.update(unknown=self._policy.texts)
+
+    def _look_around(self) -> None:
+        """See, where that is due, who else sets labels."""
+        if self._watch.stirred():
+            self._neighbours.committed()
+        if self.status.state is State.STARTING or self._world.clock.monotonic() < self._neighbours.due():
+            return
+        self._neighbours.look()
+        seen = self._neighbours.seen
+        self._announcer.update(other_labels=seen.found, other_labels_whole=seen.whole)
 
     @property
     def _conclusive(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from secmarkd.errors import SecmarkdError
 from secmarkd.events import count, duration
+from secmarkd.ruleset.other_labels import OtherLabel, label_from_json
 
 
 class State(StrEnum):
@@ -76,6 +77,10 @@ class Status:
     """What of the label map selects nothing now, for a user, service or cgroup that is not there: place, thing and fix."""
     lost_events: int = 0
     """How often the kernel had to drop what it tells of changes; each time the table was read instead."""
+    other_labels: tuple[OtherLabel, ...] = ()
+    """What else sets labels on this machine, of which `in sync` says nothing."""
+    other_labels_whole: bool = True
+    """False where others have so many rules that not all were looked at."""
     reload: Reload | None = None
 
     def line(self, now: float) -> str:
@@ -172,6 +177,7 @@ class StatusFile:
             state, last = State(data.pop("state")), data.pop("reload")
             reload = Reload(**{**last, "problems": tuple(last["problems"])}) if last else None
             data["unknown"], data["waiting"] = tuple(data["unknown"]), tuple(data.get("waiting", ()))
+            data["other_labels"] = tuple(label_from_json(each) for each in data.get("other_labels", ()))
             return Status(state=state, reload=reload, **data)
         except FileNotFoundError:
             return None

@@ -81,11 +81,17 @@ class Watch:
         """Commits that touched our table, or may have, between the pass that has just begun and the one before."""
         self.losses = 0
         """How often events were lost."""
+        self._stirred = False
 
     @property
     def pending(self) -> bool:
         """Whether something happened that no pass has seen."""
         return bool(self._suspects) or self._lost or self._rest is not None or self._doubtful is not None
+
+    def stirred(self) -> bool:
+        """Whether others have committed anything, to whatever table, since this was last asked."""
+        stirred, self._stirred = self._stirred, False
+        return stirred
 
     def notice(self) -> bool:
         """Take the news; whether there is a reason to verify."""
@@ -183,12 +189,14 @@ class Watch:
     def _hear(self, news: News, *, but_for: Callable[[Committed], bool]) -> None:
         """Note the news, and who touched our table, but for some."""
         self._lost = self._lost or news.lost
+        self._stirred = self._stirred or news.lost
         self.losses += news.lost
         self._anyone = self._anyone or news.lost or any(each.generation is None for each in news.touched)
         self._touching |= {each.generation for each in news.touched if each.generation is not None}
         self._dropped = self._dropped or news.lost
         self._tally.note(news.committed)
         for commit in news.committed:
+            self._stirred = self._stirred or not but_for(commit)
             if commit.generation & 0xFFFF in self._touching:
                 if not but_for(commit):
                     self._suspect(commit)

@@ -10,10 +10,12 @@ from secmarkd.errors import KernelError, SelinuxInactive, WorkerFailed
 from secmarkd.kernel.netns import inode, name_of
 from secmarkd.model.labels import Environment
 from secmarkd.ports import (
+    AccessQuestions,
     CgroupEvents,
     ChangeEvents,
     Clock,
     Journal,
+    Labellers,
     Lookups,
     NameEvents,
     Nft,
@@ -37,6 +39,8 @@ class World:
     writers: Writers
     loader: Loader
     selinux: Selinux
+    policy: AccessQuestions
+    labellers: Labellers
     cgroup_events: CgroupEvents | None
     """None where the kernel gives none: then cgroups are followed at verifications only."""
     journal: Journal
@@ -44,6 +48,8 @@ class World:
     clock: Clock
     read_environment: Callable[[frozenset[str]], Environment]
     ports_in_use: Callable[[], InUse]
+    forwards: Callable[[], bool]
+    """Whether this machine forwards packets."""
     publish: Callable[[Status], None]
     give_back: Callable[[], None]
     """Return free memory to the kernel."""
