@@ -1,4 +1,4 @@
-"""The server machine as fixtures: `server` has services and another host beside it, fresh for every test."""
+"""The server machine as fixtures: `labelled` has services and another host beside it, fresh for every test."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ def machine() -> Iterator[Machine]:
         yield running
 
 
-@pytest.fixture
-def server(machine: Machine) -> Machine:
-    """Enforcing, without a label: this host is 192.0.2.1, the namespace `peer` beside it 192.0.2.2; see services.py."""
+@pytest.fixture(scope="session")
+def labelling(machine: Machine) -> Machine:
+    """The machine saved as the state `labelled`: enforcing, with the shipped labels."""
     machine.restore("prepared")
     machine.enforcing()
+    apply(machine)
+    machine.snapshot("labelled")
     return machine
 
 
 @pytest.fixture
-def labelled(server: Machine) -> Machine:
-    """The same with the shipped labels, before any service is started."""
-    apply(server)
-    return server
+def labelled(labelling: Machine) -> Machine:
+    """Enforcing, with the shipped labels; no service is started. This host is 192.0.2.1, the namespace `peer` beside it
+    192.0.2.2; see services.py."""
+    labelling.restore("labelled")
+    return labelling
