@@ -14,7 +14,7 @@ import pytest
 
 from secmarkd.cli.control import main
 from secmarkd.cli.tools import Tools
-from secmarkd.errors import PermissionMissing
+from secmarkd.errors import PermissionMissing, StateUnknown
 from secmarkd.ruleset.other_labels import OtherLabels
 from secmarkd.service.exits import Exit
 from secmarkd.service.lock import held
@@ -337,7 +337,10 @@ def test_plan_and_status_name_what_else_sets_labels(machine: Machine) -> None:
     machine.labellers.others = OtherLabels((EVIL,), whole=False)
     said = machine.ctl("plan").out
     assert f"note: {EVIL}" in said
-    assert "not all were looked at" in said
+    assert "not all rules of other tables were looked at" in said
+    machine.labellers.others = StateUnknown("the kernel does not answer", operation="look")
+    assert "not all rules of other tables" in machine.ctl("plan").out
+    machine.labellers.others = OtherLabels((EVIL,), whole=False)
     found = json.loads(machine.ctl("plan", "--json").out)
     assert found["other_labels"] == [
         {"family": "inet", "table": "other", "chain": "evil", "hook": "input", "priority": 60,

@@ -11,6 +11,7 @@ from secmarkd.cli.notes import notes_json, others_json, print_notes, print_other
 from secmarkd.cli.occupied import alone
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.tools import Tools
+from secmarkd.errors import KernelError
 from secmarkd.events import count
 from secmarkd.model.labels import Mode, Ownership
 from secmarkd.ports import Nft
@@ -18,6 +19,7 @@ from secmarkd.reconcile import Action, reconcile
 from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.drift import Change, Drift
+from secmarkd.ruleset.other_labels import OtherLabels
 from secmarkd.ruleset.plan import plan as plan_of
 from secmarkd.ruleset.table import Table
 from secmarkd.ruleset.transaction import Rebuild, Replace
@@ -42,7 +44,7 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded = _load(arguments, tools)
     with closing(tools.open_nft()) as nft:
         live = nft.read()
-    others = tools.open_labellers().look()
+    others = _others(tools)
     notes = tuple(notes_on(tools.open_policy(), loaded.forwarded))
     if live is not None and loaded.settings.ownership is Ownership.EXCLUSIVE:
         live = replace(
@@ -129,6 +131,14 @@ def _load(arguments: argparse.Namespace, tools: Tools) -> Loaded:
     if loaded.settings.mode is Mode.LABEL:
         require_selinux(tools.open_selinux())
     return loaded
+
+
+def _others(tools: Tools) -> OtherLabels:
+    """What else sets labels; what of it cannot be found out is no reason to show no plan."""
+    try:
+        return tools.open_labellers().look()
+    except KernelError:
+        return OtherLabels(whole=False)
 
 
 def _require_forwarding(loaded: Loaded, tools: Tools) -> None:

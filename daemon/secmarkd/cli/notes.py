@@ -83,7 +83,7 @@ def print_others(found: Iterable[OtherLabel], whole: bool, out: Output) -> None:
     for each in found:
         out.line(f"note: {each}", Colour.CHANGED)
     if not whole:
-        out.line("note: others have so many rules that not all were looked at for labels that they set")
+        out.line("note: not all rules of other tables were looked at for labels that they set")
 
 
 def others_json(others: OtherLabels) -> dict[str, Any]:
