@@ -89,7 +89,8 @@ class Watch:
         return bool(self._suspects) or self._lost or self._rest is not None or self._doubtful is not None
 
     def stirred(self) -> bool:
-        """Whether others have committed anything, to whatever table, since this was last asked."""
+        """Whether others have committed anything, to whatever table, since this was last asked. Who goes by our name is not
+        among them, which is good enough for what only hastens a look."""
         stirred, self._stirred = self._stirred, False
         return stirred
 
@@ -196,7 +197,7 @@ class Watch:
         self._dropped = self._dropped or news.lost
         self._tally.note(news.committed)
         for commit in news.committed:
-            self._stirred = self._stirred or not but_for(commit)
+            self._stirred = self._stirred or commit.comm not in _OURS
             if commit.generation & 0xFFFF in self._touching:
                 if not but_for(commit):
                     self._suspect(commit)
