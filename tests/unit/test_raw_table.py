@@ -17,7 +17,7 @@ from secmarkd.ruleset.diff import diff
 from secmarkd.ruleset.elements import Elements
 from secmarkd.ruleset.raw_element import ATTRIBUTE, attributes
 from secmarkd.ruleset.raw_structure import Structure
-from secmarkd.ruleset.raw_table import MANY_CHAINS, MANY_OBJECTS, MANY_SETS, decode_table
+from secmarkd.ruleset.raw_table import MANY_CHAINS, MANY_OBJECTS, MANY_SETS, decode_table, foreign_rules
 from secmarkd.ruleset.rebuild import rebuildable
 from secmarkd.ruleset.table import Foreign, ObjectKind, Table
 from tests.support.raw_forms import forms_table
@@ -137,6 +137,30 @@ def test_a_flowtable_is_foreign() -> None:
     found = FULL.decoded(replace(FULL.structure, flowtables=(attribute(1, b"secmarkd\0") + attribute(2, b"f\0"),)))
     assert found is not None
     assert [(each.what, each.name) for each in found.foreign] == [("flowtable", "f")]
+
+
+def with_registers(message: bytes, numbers: dict[int, int]) -> bytes:
+    """A rule of a load, a comparison and a verdict in other registers."""
+    for old, new in numbers.items():
+        message = message.replace(number(1, old), number(1, new))
+    return message
+
+
+@pytest.mark.parametrize("register", [2, 3, 4, 8, 9, 12, 23])
+def test_which_register_a_rule_uses_does_not_matter(register: int) -> None:
+    place = next(place for place, each in enumerate(FULL.structure.rules) if b"server\0" in each and b"ct\0" in each)
+    rules = list(FULL.structure.rules)
+    rules[place] = with_registers(rules[place], {1: register})
+    assert rules[place] != FULL.structure.rules[place]
+    assert FULL.decoded(replace(FULL.structure, rules=tuple(rules))) == FULL.written
+
+
+def test_rules_with_something_foreign_are_known_by_their_handles() -> None:
+    structure = grown("rules", 1, attribute(7, COMMENT))
+    found = FULL.decoded(structure)
+    assert found is not None
+    assert foreign_rules(structure, found) == (("done", 0x15),)
+    assert foreign_rules(FULL.structure, FULL.written) == ()
 
 
 # --- nothing in a message can be changed without being seen, but for what says nothing ---
