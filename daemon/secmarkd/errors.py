@@ -5,7 +5,8 @@ The command line and the service print `error: {error}` and, below it, `hint: {e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 
 def one_line(text: str) -> str:
@@ -27,7 +28,39 @@ class UsageError(SecmarkdError):
     """What the user typed cannot be understood; the hint shows how it is written."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What to write instead: in words, and as TOML, so that a test can follow the advice to the letter."""
+
+    words: str
+    items: tuple[str, ...] = ()
+    """In place of the value; where it is an item of a list, any number of items. None at all: it goes, and an empty list
+    with it."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """Keys and values to write into the same table as well; a list is added to a list that is there."""
+    whole: bool = False
+    """Whether the whole key is meant where the value is an item of its list."""
+    rename: str = ""
+    """Another name for the key; one that begins with `labels.` is dotted, from the top of the file."""
+    stays: bool = False
+    """Whether the value stays as it is."""
+    lines: tuple[int, int, str] | None = None
+    """A text in place of the lines from the first to the last, where the file is no TOML."""
+    example: bool = False
+    """Whether the items only show how it is written."""
+    prose: bool = False
+    """Whether there are only words: what to write cannot be derived from what was written."""
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """For ordering `remote[2]` before `remote[10]`: numbers by their size."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 10 else (-1, part) for part in _DIGITS.split(text)]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in one configuration file: where it is, which key, and what would be right."""
 
@@ -37,10 +70,17 @@ class Problem:
     key: str
     """Dotted, as in `labels.http.tcp[0]`; empty where the file as a whole is meant."""
     message: str
+    fixes: tuple[Fix, ...] = field(default=(), compare=False, repr=False)
+    """What the message advises."""
 
     def __post_init__(self) -> None:
         for name in ("file", "key", "message"):
             object.__setattr__(self, name, one_line(getattr(self, name)))
+
+    @property
+    def place(self) -> tuple[str, int, list[tuple[int, str]], str]:
+        """What problems are sorted by."""
+        return self.file, self.line, _natural(self.key), self.message
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -51,7 +91,7 @@ class ConfigError(SecmarkdError):
     """The configuration was rejected as a whole; `problems` holds every mistake of every file, in order of place."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.place))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -129,7 +129,7 @@ def test_check_json_has_counts_or_problems(machine: Machine) -> None:
     first, second = checked["problems"]
     assert first == {
         "file": f"{machine.root}/etc/labels.d/50-web.toml", "line": 2, "key": "labels.http.tcp[0]",
-        "message": "70000 is no port; ports are 1 to 65535",
+        "message": "invalid port 70000 (expected 1-65535); write a port within these bounds",
     }  # fmt: skip
     assert (second["line"], second["key"]) == (3, "labels.http.udpp")
 

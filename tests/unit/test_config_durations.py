@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secmarkd.config.items import LONGEST, SHORTEST, duration_item
+from secmarkd.config.items import duration_item
+from secmarkd.config.mistakes.settings import LONGEST, SHORTEST
 
 UNITS = {
     "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,
@@ -42,24 +43,24 @@ def test_a_duration_is_read_as_systemd_reads_it(written: object, seconds: float)
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
-        ("soon", "write one as in"),
-        ("", "write one as in"),
-        ("5 5min x", "write one as in"),
-        ("-5s", "write one as in"),
-        ("infinity", "write one as in"),
-        ("5mni", "did you mean 'min'"),
-        ("5 parsecs", "did you mean 'sec'|units are s, min"),
-        ("5q", "units are s, min"),
-        ("999ms", "at least 1s"),
-        (0, "at least 1s"),
-        (-1, "at least 1s"),
-        ("8d", "at most 1w"),
-        ("1M", "at most 1w"),
-        ("1y", "at most 1w"),
-        (float("inf"), "at most 1w"),
-        (float("nan"), "at most 1w"),
-        (True, "write seconds"),
-        ([300], "write seconds"),
+        ("soon", "expected a duration"),
+        ("", 'turned off; write "1w"'),
+        ("5 5min x", "expected a duration"),
+        ("-5s", 'write "5s"'),
+        ("infinity", 'write "1w"'),
+        ("5mni", 'write "5min" if min is meant'),
+        ("5 parsecs", "expected s, min, h, d or w"),
+        ("5q", "expected s, min, h, d or w"),
+        ("999ms", 'expected 1s to 1w.*write "1s"'),
+        (0, "expected 1s to 1w"),
+        (-1, "expected 1s to 1w"),
+        ("8d", 'expected 1s to 1w.*write "1w"'),
+        ("1M", 'write "1w"'),
+        ("1y", 'write "1w"'),
+        (float("inf"), 'write "1w"'),
+        (float("nan"), "expected 1s to 1w"),
+        (True, "cannot be turned off"),
+        ([300], "expected a duration, got a list"),
     ],
 )
 def test_what_is_no_duration_is_refused_with_what_would_be_right(written: object, complaint: str) -> None:

@@ -1,13 +1,15 @@
 """Every folder of tests/golden/config is a configuration and what becomes of it; adding a test is adding files.
 
 `input/` is the configuration folder, or holds several, whose names begin with a digit: the lowest precedence first.
-`expected.txt` has the problems, one a line, or `expected.json` the configuration. `GOLDEN=write pytest …` writes them anew.
+`expected.txt` has the problems, one a line, or `expected.json` the configuration. `GOLDEN=write pytest …` writes both.
+`fixed/` is the same configuration after a person followed what the messages advise.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from secmarkd.config.load import load
 from secmarkd.errors import ConfigError
 from secmarkd.model.labels import Origin, Rule
 from secmarkd.model.protocols import protocol_name
+from tests.support.advice import followed, variants
 
 CASES = Path(__file__).parents[1] / "golden" / "config"
 
@@ -28,8 +31,36 @@ def test_configuration_becomes_what_is_expected(case: str) -> None:
     expected = CASES / case / name
     if os.environ.get("GOLDEN") == "write":
         expected.write_text(text, encoding="utf-8")
-    assert {path.name for path in (CASES / case).iterdir()} == {"input", name}
+    assert {path.name for path in (CASES / case).iterdir()} - {"fixed"} == {"input", name}
     assert text == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.glob("bad-*")))
+def test_a_configuration_loads_once_the_advice_is_followed(case: str, tmp_path: Path) -> None:
+    """By whatever of it is data, and `fixed/` where the rest needs a person."""
+    shutil.copytree(CASES / case / "input", tmp_path / "input", symlinks=True)
+    name, _ = _outcome(tmp_path / "input")
+    while name == "expected.txt" and _follow_one(tmp_path / "input"):
+        name, _ = _outcome(tmp_path / "input")
+    fixed = CASES / case / "fixed"
+    assert fixed.exists() == (name == "expected.txt"), _outcome(tmp_path / "input")
+    if fixed.exists():
+        assert _outcome(fixed)[0] == "expected.json", _outcome(fixed)
+
+
+def _follow_one(folder: Path) -> bool:
+    """Whether some advice was followed that needs nobody."""
+    layers = sorted(str(path) for path in folder.iterdir() if path.name[0].isdigit())
+    with pytest.raises(ConfigError) as caught:
+        load(folders_of(layers or [str(folder)]))
+    for problem in caught.value.problems:
+        for fix in problem.fixes:
+            if not fix.prose:
+                path = Path(problem.file)
+                text = path.read_text(encoding="utf-8")
+                path.write_text(followed(text, problem, variants(fix)[0]), encoding="utf-8")
+                return True
+    return False
 
 
 def _outcome(folder: Path) -> tuple[str, str]:

@@ -102,7 +102,7 @@ def test_a_flawed_label_does_not_hide_the_flaws_of_its_neighbours(tmp_path: Path
 def test_a_label_that_is_replaced_is_checked_all_the_same(tmp_path: Path) -> None:
     write(tmp_path / "low", "[labels.a]\ntcp = [0]\n")
     write(tmp_path / "high", "[labels.a]\ntcp = [1]\n", "20-b.toml")
-    with pytest.raises(ConfigError, match="0 is no port"):
+    with pytest.raises(ConfigError, match="invalid port 0"):
         load(folders_of([str(tmp_path / "low"), str(tmp_path / "high")]))
 
 

@@ -96,10 +96,27 @@ def test_a_file_that_may_not_be_read_is_a_problem_without_a_line(tmp_path: Path)
     assert str(problem(blocked)) == f"{blocked}: cannot be read: Not a directory"
 
 
-def test_a_byte_order_mark_is_not_toml(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "bom.toml"
-    path.write_bytes(b"\xef\xbb\xbf[labels]\n")
-    assert problem(path).line == 1
+    path.write_bytes(b"\xef\xbb\xbf[labels.a]\ntcp = [1]\n")
+    document = read_document(found(path))
+    assert isinstance(document, Document)
+    assert document.data == {"labels": {"a": {"tcp": [1]}}}
+    assert document.problem(("labels", "a", "tcp"), "no").line == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_of_unicode_is_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "wide.toml"
+    path.write_bytes("[labels.a]\ntcp = [1]\n".encode(encoding))
+    assert problem(path).message == "this is not UTF-8 but UTF-16 or UTF-32; save the file as UTF-8"
+
+
+def test_a_byte_of_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"# 1\n# gr\xfcn\n")
+    assert problem(path).line == 2
+    assert "byte 0xfc is not UTF-8" in problem(path).message
 
 
 def test_a_document_knows_its_text_its_values_and_its_places(tmp_path: Path) -> None:

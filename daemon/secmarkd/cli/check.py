@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from secmarkd.cli.notes import notes_json, notes_of, print_notes
 from secmarkd.cli.output import Output
 from secmarkd.cli.tools import Tools
 from secmarkd.config.folders import folders_of
 from secmarkd.config.trust import warnings_about
-from secmarkd.errors import ConfigError
+from secmarkd.errors import ConfigError, Problem
 from secmarkd.events import count
 from secmarkd.service.exits import Exit, exit_for
 from secmarkd.service.loading import load
@@ -26,7 +25,7 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
         if not arguments.json:
             print_notes(warnings, out)
             raise
-        problems = [asdict(each) for each in error.problems]
+        problems = [_plain(each) for each in error.problems]
         out.json({"ok": False, "problems": problems, "notes": notes_json(warnings)})
         return exit_for(error)
     notes = notes_of(loaded, tools.read_network(), tools.open_policy())
@@ -40,3 +39,7 @@ def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
     sizes = ", ".join(count(number, what.removesuffix("s")) for what, number in counts.items())
     out.line(f"no mistakes: mode {loaded.settings.mode}, {sizes}")
     return Exit.OK
+
+
+def _plain(problem: Problem) -> dict[str, str | int]:
+    return {"file": problem.file, "line": problem.line, "key": problem.key, "message": problem.message}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from secmarkd.cli.said import Said, Unclear, keep, sort_out
-from secmarkd.config.items import cgroup_item, interface_item, prefix_item, protocol_item, user_item
+from secmarkd.config.items import cgroup_item, interface_item, protocol_item, remote_item, user_item
 from secmarkd.kernel.names import look_up
 from secmarkd.model.address import Address, parse_address, parse_prefix
 from secmarkd.model.context import Context, parse_context
@@ -102,7 +102,7 @@ def _address(said: Said, end: str) -> Address:
         parsed = parse_address(address)
     except ValueError:
         raise Unclear(f"{text!r} is not an address, nor ADDRESS:PORT (IPv6: [2001:db8::1]:443)") from None
-    _item(prefix_item, address)  # which knows addresses that no packet has
+    _item(remote_item, address)  # which knows addresses that no packet has
     return parsed
 
 

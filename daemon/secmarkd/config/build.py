@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.config.reading import Document, dotted
 from secmarkd.config.schema import Label, Selectors, SettingsFile, Table
 from secmarkd.config.selection import Selection, origin_at
@@ -94,8 +95,9 @@ def defaults_of(file: SettingsFile, document: Document | None, problems: list[Pr
             contexts[key] = completion.context(label) if label else Context("", "", "")
         except ValueError as error:
             contexts[key] = Context("", "", "")
+            mistake = Mistake(str(error), prose("write a shorter type"))
             problems.append(
-                document.problem(("default", key), str(error)) if document else Problem("", 0, key, str(error))
+                document.problem(("default", key), mistake) if document else Problem("", 0, key, str(mistake))
             )
     forward = contexts["forward"] if file.default.forward else None
     return Defaults(server=contexts["server"], client=contexts["client"], icmp=contexts["icmp"], forward=forward)
@@ -117,7 +119,7 @@ class RuleBuilder:
         try:
             contexts = self._contexts(name, label)
         except ValueError as error:
-            self.problems.append(document.problem(path, str(error)))
+            self.problems.append(document.problem(path, Mistake(str(error), prose("write a shorter name or type"))))
             return None
         before, wrong = len(self.rules), len(self.problems)
         selections: list[tuple[Path, Selectors]] = [(path, label)]
@@ -151,12 +153,15 @@ class RuleBuilder:
         combinations = selection.combinations()
         if combinations == 0:
             wrong = "no address here has the family (IPv4 or IPv6) of one in local, and no packet has one of each"
-            self.problems.append(document.problem((*path, "remote"), wrong))
+            fix = prose("write addresses of one family in both, or leave one of the keys out")
+            self.problems.append(document.problem((*path, "remote"), Mistake(wrong, fix)))
         coming = len(self.rules) + combinations * len(contexts)
         if coming > self._limit:
             wrong = f"brings the label map to {coming} rules, and at most {self._limit} are accepted"
-            advice = "each combination of what is listed is a rule; write networks and ranges instead of single items"
-            self.problems.append(document.problem(path, f"{wrong}; {advice}"))
+            advice = prose(
+                "each combination of what is listed is a rule; write networks and ranges instead of single items"
+            )
+            self.problems.append(document.problem(path, Mistake(wrong, advice)))
             return
         self.rules += selection.rules(name, contexts)
         self.mentions += selection.mentions(name)

@@ -7,15 +7,19 @@ every mistake is reported at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
+from secmarkd.config.complaints import MOST_PROBLEMS, not_alone
+from secmarkd.config.mistakes.advice import Mistake, add, leave_out, prose, toml, write
+from secmarkd.config.mistakes.contexts import derived_name_mistake, label_name_mistake
+from secmarkd.config.mistakes.settings import policy_ports_mistake
 from secmarkd.config.reading import Document
 from secmarkd.config.schema import SELECTORS, Label
 from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
 from secmarkd.model.context import is_identifier
 
-Complaint = tuple[Path, str]
+Complaint = tuple[Path, Mistake]
 
 
 def label_tables(document: Document) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -28,7 +32,11 @@ def label_tables(document: Document) -> Iterator[tuple[str, Mapping[str, object]
 def check_labels(document: Document) -> dict[str, list[Problem]]:
     """Every contradiction between keys of the same label, by the names of the labels that have any."""
     found = {
-        name: [document.problem(("labels", name, *path), message) for path, message in _check_label(name, table)]
+        name: [
+            document.problem(whole, not_alone(mistake, whole, document.data))
+            for path, mistake in islice(_check_label(name, table), MOST_PROBLEMS)
+            for whole in [("labels", name, *path)]
+        ]
         for name, table in label_tables(document)
     }
     return {name: problems for name, problems in found.items() if problems}
@@ -38,8 +46,7 @@ def check_policy_ports(document: Document) -> list[Problem]:
     """The place of a feature to come: asking for it is an error, not silently ignored."""
     if document.data.get("policy_ports") is not True:
         return []
-    wrong = "this version does not derive labels from the policy yet; remove the line, or write false"
-    return [document.problem(("policy_ports",), wrong)]
+    return [document.problem(("policy_ports",), policy_ports_mistake(True))]
 
 
 def repeated_labels(
@@ -71,28 +78,35 @@ def _twice(name: str, found: Sequence[Document]) -> Iterator[Problem]:
     for above, below in pairwise(found):
         if above.height == below.height:
             first = f"{above.path}:{above.positions.line(path)}"
-            wrong = f"label {name!r} is also defined at {first}"
             yield below.problem(
-                path, f"{wrong}; write one label with all of its selectors, or use another name and type"
+                path,
+                Mistake(
+                    f"label {name!r} is also defined at {first}",
+                    prose("write one label with all of its selectors, or use another name and type"),
+                ),
             )
 
 
 def _check_label(name: str, table: Mapping[str, object]) -> Iterator[Complaint]:
-    if not is_identifier(name):
-        yield (), f"{name!r} cannot name a label; write a letter, then letters, digits, '_', '.' and '-'"
     role = table.get("role", "both")
     named = "type" in table or "context" in table
+    if not is_identifier(name):
+        yield (), label_name_mistake(name)
+    elif not named and (mistake := derived_name_mistake(name, role)):
+        yield (), mistake
     if "type" in table and "context" in table:
-        yield ("context",), "type is given as well; keep one of the two"
+        yield ("context",), Mistake("type is given as well", leave_out("keep one of the two"))
     if role == "forward" and not named:
-        yield ("role",), "forwarded packets have no type by convention; give type or context"
+        wrong = "forwarded packets have no type by convention"
+        pair = ("type", toml(f"{name}_packet_t"))
+        yield ("role",), Mistake(wrong, add(f"add a type or a context, as in type = {pair[1]}", pair))
     beside = [key for key in SELECTORS if key in table]
     entries = table.get("match")
     if "match" not in table:
         yield from _check_selectors((), table, tuple(Label.model_fields), role)
         return
     for key in beside:
-        yield (key,), "stands beside match; move it into the entries of match that need it"
+        yield (key,), Mistake("stands beside match", prose("move it into the entries of match that need it"))
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, dict):
             yield from _check_selectors(("match", index), entry, SELECTORS, role)
@@ -102,11 +116,13 @@ def _check_selectors(
     path: Path, table: Mapping[str, object], known: Sequence[str], role: object
 ) -> Iterator[Complaint]:
     if not any(key in table for key in SELECTORS) and all(key in known for key in table):
-        yield path, f"selects nothing; give at least one of {', '.join(SELECTORS)}"
+        wrong = f"selects nothing (expected at least one of {', '.join(SELECTORS)})"
+        example = write("{ tcp = [443] }", like=True) if path else add("as in tcp = [443]", ("tcp", "[443]"))
+        yield path, Mistake(wrong, example)
     if "user" in table and role in ("server", "forward"):
-        yield (
-            (*path, "user"),
-            f'role is {role!r}, and only the client\'s role knows the user; remove user, or write role = "client"',
-        )
+        wrong = f"role is {role!r}, and only the client's role knows the user"
+        client = [] if path or role == "forward" else [add('write role = "client"', ("role", '"client"'))]
+        yield (*path, "user"), Mistake(wrong, leave_out("remove user"), *client)
     if "cgroup" in table and role == "forward":
-        yield (*path, "cgroup"), "forwarded packets belong to no process of this host; remove cgroup"
+        wrong = "forwarded packets belong to no process of this host"
+        yield (*path, "cgroup"), Mistake(wrong, leave_out("remove cgroup"))

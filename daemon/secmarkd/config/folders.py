@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.errors import Problem
 from secmarkd.model.labels import Layer
 
@@ -97,7 +98,9 @@ def find_label_files(folders: Sequence[ConfigFolder]) -> tuple[list[Found], list
             names = os.listdir(path)
         except FileNotFoundError:
             if os.path.islink(path):
-                problems.append(Problem(path, 0, "", "is a symbolic link to nothing; mend or remove it"))
+                problems.append(
+                    Problem(path, 0, "", str(Mistake("is a symbolic link to nothing", prose("remove it"))))
+                )
             continue
         except OSError as error:
             problems.append(Problem(path, 0, "", f"the folder cannot be read: {error.strerror}"))

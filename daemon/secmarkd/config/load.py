@@ -28,6 +28,8 @@ from secmarkd.config.folders import (
     find_settings,
     missing_folders,
 )
+from secmarkd.config.lookalikes import lookalikes
+from secmarkd.config.mistakes.advice import MOST, patience
 from secmarkd.config.reading import Document, read_document
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
 from secmarkd.config.sources import LabelSource
@@ -43,7 +45,7 @@ def load(folders: Sequence[ConfigFolder] = DEFAULT_FOLDERS, *, limit: int = MAX_
     Raises ConfigError with every problem of every file: a mistake anywhere rejects the whole, never a part. Files are
     read; nothing else of the machine is touched, and no name looked up.
     """
-    with _no_collection():
+    with _no_collection(), patience(MOST):
         return _load(folders, limit)
 
 
@@ -83,7 +85,7 @@ def _load(folders: Sequence[ConfigFolder], limit: int) -> Configuration:
         labels=tuple(sorted(labels, key=lambda label: label.name)),
         setting_sources=setting_sources(settings_file, settings_document),
         mentions=tuple(builder.mentions),
-        notes=tuple(warnings_about(folders)),
+        notes=(*warnings_about(folders), *lookalikes(folders)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from secmarkd.config.folders import Found
+from secmarkd.config.mistakes.advice import Mistake, prose
+from secmarkd.config.mistakes.words import short
+from secmarkd.config.syntax.diagnosis import encoding_problem, syntax_problem, utf16_problem
+from secmarkd.config.syntax.limits import beyond_limits
 from secmarkd.config.toml_positions import Path, Positions
 from secmarkd.errors import Problem, one_line
 from secmarkd.model.labels import Layer
@@ -25,17 +30,6 @@ PAUSE = 0.02
 """Seconds between two reads that differed: a writer is at work and needs time to finish."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_LONG_NUMBER = re.compile(r"[0-9_]{4300}")
-_CLEARER = {
-    "Cannot overwrite a value": "this key was given before; keep one of the two",
-    "Cannot declare": "this table was written before; put all of its keys under one header",
-    "Unclosed array": "the list that begins above has no closing ]",
-    "Invalid value": "here a value is missing, or a text without quotes",
-    "Illegal character '\\n'": "the text has no closing quote on this line",
-    "Invalid statement": "this is neither key = value, nor a [table], nor a # comment",
-}
-"""tomllib's words that need explaining; all others are passed on."""
 
 
 class Document:
@@ -53,9 +47,15 @@ class Document:
         """The lines of its keys and items; scanned when first asked for."""
         return Positions(self._text)
 
-    def problem(self, path: Path, message: str) -> Problem:
+    @property
+    def last_line(self) -> int:
+        """The number of its lines."""
+        return self._text.count("\n") + 1
+
+    def problem(self, path: Path, wrong: str | Mistake) -> Problem:
         """A mistake at `path` in this file."""
-        return Problem(self.path, self.positions.line(path), dotted(path), message)
+        fixes = wrong.fixes if isinstance(wrong, Mistake) else ()
+        return Problem(self.path, self.positions.line(path), dotted(path), str(wrong), fixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def dotted(path: Path) -> str:
             text += f"[{step}]"
         else:
             name = step if _BARE_KEY.fullmatch(step) else json.dumps(step, ensure_ascii=False)
+            name = short(name)
             text += f".{name}" if text else name
     return text
 
@@ -108,43 +109,46 @@ def read_stable(path: str, read: Callable[[str], Snapshot] = snapshot) -> bytes:
         before = after
         if attempt < ATTEMPTS - 1:
             time.sleep(PAUSE)
-    raise ValueError("keeps changing while it is read; write a new file and rename it into place")
+    raise Mistake("keeps changing while it is read", prose("write a new file and rename it into place"))
 
 
 def read_document(found: Found) -> Document | Problem:
     """The file as a document, or why it is none."""
     try:
-        text = read_stable(found.path).decode()
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        wrong = f"byte {error.object[error.start]:#04x} is not UTF-8; TOML files are UTF-8"
-        return Problem(found.path, line, "", wrong)
+        content = read_stable(found.path)
     except ValueError as error:
-        return Problem(found.path, 0, "", str(error))
+        return _unread(found.path, 0, error if isinstance(error, Mistake) else str(error))
     except FileNotFoundError:
-        wrong = "is a symbolic link to nothing; mend or remove it, or let it point to /dev/null to mask the name"
-        return Problem(found.path, 0, "", wrong if os.path.islink(found.path) else "vanished while it was read")
+        mistake = Mistake(
+            "is a symbolic link to nothing", prose("remove it, or let it point to /dev/null to mask the name")
+        )
+        wrong = mistake if os.path.islink(found.path) else "vanished while it was read"
+        return _unread(found.path, 0, wrong)
     except IsADirectoryError:
-        return Problem(found.path, 0, "", "is a folder; a file is needed here")
+        return Problem(found.path, 0, "", "is a directory; a file is needed here")
     except OSError as error:
         return Problem(found.path, 0, "", f"cannot be read: {error.strerror}")
+    return parse_document(found, content)
+
+
+def parse_document(found: Found, content: bytes) -> Document | Problem:
+    """What the bytes of a file say, or why they say nothing. A mark of UTF-8 at the beginning, which many editors write, is
+    no part of the text."""
+    try:
+        text = content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        return encoding_problem(found.path, content, error)
+    if text[:64].count("\0") > len(text[:64]) // 4:
+        return utf16_problem(found.path)
+    if beyond := beyond_limits(text):
+        return _unread(found.path, *beyond)
     try:
         return Document(found, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        return _syntax_problem(found.path, text, str(error))
-    except RecursionError:
-        return Problem(found.path, 0, "", "lists or tables are nested too deeply")
-    except ValueError as error:  # Python's, not tomllib's: int() takes no more digits (sys.get_int_max_str_digits)
-        number = _LONG_NUMBER.search(text)
-        line = text.count("\n", 0, number.start()) + 1 if number else 0
-        return Problem(found.path, line, "", "a number has thousands of digits" if number else str(error))
+        return syntax_problem(found.path, text, error)
+    except (RecursionError, ValueError):  # Python's own limits; `limits` should have found what is beyond them
+        return Problem(found.path, 1, "", "the file has something that is too long or too deeply nested")
 
 
-def _syntax_problem(path: str, text: str, wrong: str) -> Problem:
-    """tomllib's complaint, whose place stands in its text until Python 3.14."""
-    place = _PLACE.search(wrong)
-    wrong = _PLACE.sub("", wrong)
-    words = next((words for start, words in _CLEARER.items() if wrong.startswith(start)), wrong)
-    if place is None or place[1] is None:
-        return Problem(path, text.rstrip("\n").count("\n") + 1, "", f"not TOML at the end of the file: {words}")
-    return Problem(path, int(place[1]), "", f"not TOML in column {place[2]}: {words}")
+def _unread(path: str, line: int, wrong: str | Mistake) -> Problem:
+    return Problem(path, line, "", str(wrong), wrong.fixes if isinstance(wrong, Mistake) else ())

@@ -11,6 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from secmarkd.config import items
+from secmarkd.config.mistakes.ports import MAX_PORT
+from secmarkd.config.mistakes.processes import MAX_USER
+from secmarkd.config.mistakes.protocols import MAX_PROTOCOL
+from secmarkd.config.mistakes.settings import LONGEST, SHORTEST
 from secmarkd.config.toml_positions import Path
 from secmarkd.model.address import Prefix
 from secmarkd.model.context import Context
@@ -19,7 +23,7 @@ from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
 
 _IDENTIFIER = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_.-]*$"}
 _LEVEL = {"type": "string", "pattern": r"^([A-Za-z0-9_][A-Za-z0-9_.,:-]*)?$"}
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": items.MAX_PORT}
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_PORT}
 _RANGE_OR_NAME = {"type": "string", "pattern": "^([0-9]+ *- *[0-9]+|.*[A-Za-z].*)$"}
 _CONTEXT = {"type": "string", "pattern": r"^[^:\s]+:[^:\s]+:[^:\s]+(:\S+)?$"}
 _PROTOCOL_NAMES = sorted(WITH_PORTS | WITHOUT_PORTS)
@@ -50,15 +54,15 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 Ports = tuple[int, int] | str
-_PREFIX = _read(items.prefix_item, type="string", pattern="^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")
+_ADDRESS = {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}
 _PROTOCOL = _read(
     items.protocol_item,
-    anyOf=[{"enum": _PROTOCOL_NAMES}, {"type": "integer", "minimum": 0, "maximum": items.MAX_PROTOCOL}],
+    anyOf=[{"enum": _PROTOCOL_NAMES}, {"type": "integer", "minimum": 0, "maximum": MAX_PROTOCOL}],
 )
 _INTERFACE = _read(items.interface_item, type="string", minLength=1, maxLength=15, pattern=r"^[^\s/:\"'*]+\*?$")
 _USER = _read(
     items.user_item,
-    anyOf=[{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0, "maximum": items.MAX_USER}],
+    anyOf=[{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0, "maximum": MAX_USER}],
 )
 _CGROUP = _read(items.cgroup_item, type="string", minLength=1)
 _TYPE = _read(items.type_item, **_IDENTIFIER)
@@ -94,10 +98,10 @@ class Selectors(Table):
         ["esp", 112],
         ["icmp", "icmpv6"],
     )
-    remote: list[Annotated[Prefix, *_PREFIX]] = _selector(
+    remote: list[Annotated[Prefix, *_read(items.remote_item, **_ADDRESS)]] = _selector(
         "Addresses or networks of the other host, IPv4 and IPv6.", ["192.0.2.0/24", "2001:db8::/32"]
     )
-    local: list[Annotated[Prefix, *_PREFIX]] = _selector(
+    local: list[Annotated[Prefix, *_read(items.local_item, **_ADDRESS)]] = _selector(
         "Addresses or networks of this host, IPv4 and IPv6.", ["198.51.100.7"]
     )
     interface: list[Annotated[str, *_INTERFACE]] = _selector(
@@ -157,10 +161,10 @@ class LabelsFile(Table):
 class ContextTable(Table):
     """Completes a bare type to user:role:TYPE:level."""
 
-    user: Annotated[str, *_read(items.identifier("user"), **_IDENTIFIER)] = Field(
+    user: Annotated[str, *_read(items.identifier("user", "system_u"), **_IDENTIFIER)] = Field(
         default="system_u", description="The SELinux user of packets' contexts."
     )
-    role: Annotated[str, *_read(items.identifier("role"), **_IDENTIFIER)] = Field(
+    role: Annotated[str, *_read(items.identifier("role", "object_r"), **_IDENTIFIER)] = Field(
         default="object_r", description="The SELinux role of packets' contexts."
     )
     level: Annotated[str, *_read(items.level_item, **_LEVEL)] = Field(
@@ -171,16 +175,16 @@ class ContextTable(Table):
 class DefaultTable(Table):
     """What packets get that nothing else names: a type, or a whole context."""
 
-    server: Annotated[str, *_read(items.label_item, type="string", minLength=1)] = Field(
+    server: Annotated[str, *_read(items.label_item("server", "server_packet_t"), type="string", minLength=1)] = Field(
         default="server_packet_t", description="Packets of connections that others open to this host."
     )
-    client: Annotated[str, *_read(items.label_item, type="string", minLength=1)] = Field(
+    client: Annotated[str, *_read(items.label_item("client", "client_packet_t"), type="string", minLength=1)] = Field(
         default="client_packet_t", description="Packets of connections that this host opens."
     )
-    icmp: Annotated[str, *_read(items.label_item, type="string", minLength=1)] = Field(
+    icmp: Annotated[str, *_read(items.label_item("icmp", "icmp_packet_t"), type="string", minLength=1)] = Field(
         default="icmp_packet_t", description="ICMP and ICMPv6 packets."
     )
-    forward: Annotated[str, *_read(items.optional_label_item, type="string")] = Field(
+    forward: Annotated[str, *_read(items.optional_label_item("forward", ""), type="string")] = Field(
         default="", description="Packets that this host passes on. Empty: they keep whatever they have."
     )
 
@@ -205,7 +209,7 @@ class SettingsFile(Table):
         float,
         *_read(
             items.duration_item,
-            anyOf=[{"type": "number", "minimum": items.SHORTEST, "maximum": items.LONGEST}, {"type": "string"}],
+            anyOf=[{"type": "number", "minimum": SHORTEST, "maximum": LONGEST}, {"type": "string"}],
         ),
     ] = Field(
         default=300.0,
