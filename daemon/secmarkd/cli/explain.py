@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from secmarkd.cli.cautions import cautions, translates
 from secmarkd.cli.notes import notes_json, roles_of
 from secmarkd.cli.output import Colour, Output
 from secmarkd.cli.rules import rule_json, selectors
@@ -27,6 +28,8 @@ from secmarkd.service.loading import Loaded, load
 
 DESCRIPTION = f"""\
 Tell which label a packet gets, and which rule decides. The answer comes from the label map, not from the kernel.
+The packet is the one that the kernel sees at that hook: after destination NAT and before source NAT, on the bridge and not
+its port, inside a tunnel the inner one.
 
   secmarkctl explain {EXAMPLE}
 
@@ -145,6 +148,8 @@ def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelM
         if counted.context != decision.context:
             label = counted.context or "nothing"
             yield Note(f"packets have no label while rehearsing: this one is counted as {label} ({counted.why})")
+    labelled = decision.context is not None
+    yield from map(Note, cautions(packet, labelled, loaded.settings.mode, translates()))
 
 
 def _on_this_host(answer: Answer, loaded: Loaded, network: HostNetwork) -> Iterator[Note]:

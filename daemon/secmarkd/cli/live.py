@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from secmarkd.ports import Nft
 from secmarkd.reconcile import Action, reconcile
 from secmarkd.ruleset.compile import OWNED
 from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Change, Drift
+from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.other_labels import OtherLabels
 from secmarkd.ruleset.plan import plan as plan_of
 from secmarkd.ruleset.table import Table
@@ -29,6 +30,9 @@ from secmarkd.service.forwarding import denied_by, notes_on, refuse_the_end_of_f
 from secmarkd.service.loading import Loaded, load
 from secmarkd.service.reporting import total
 from secmarkd.service.world import remove, require_selinux
+
+MOST_LINES = 40
+"""Of what one `apply` changed."""
 
 _SIGNS = {
     Change.MISSING: ("+", Colour.GOOD),
@@ -94,7 +98,7 @@ def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
         case Action.CREATED:
             out.line(f"created: {_size(loaded)}, read back and verified")
         case _:
-            _print_drifts(outcome.drifts, out)
+            _print_few(outcome.drifts, out)
             out.line(f"{outcome.action}: {number}; {_size(loaded)}, read back and verified")
     return Exit.OK
 
@@ -168,6 +172,35 @@ def _print_drifts(drifts: tuple[Drift, ...], out: Output) -> None:
                 out.line(f"      should be {each.expected}")
             case _:
                 pass
+
+
+def _print_few(drifts: tuple[Drift, ...], out: Output) -> None:
+    """Each, or where there are many a count of each kind, by the label where it is known; `plan` has the rest."""
+    if len(drifts) <= MOST_LINES:
+        _print_drifts(drifts, out)
+        return
+    counts: Counter[tuple[Change, str]] = Counter()
+    for each in drifts:
+        counts[each.change, _kind(each)] += each.count
+    for (change, kind), number in counts.most_common(MOST_LINES):
+        sign, colour = _SIGNS[change]
+        out.line(f"{sign} {kind.replace('(s)', '' if number == 1 else 's', 1)}: {number}", colour)
+    if len(counts) > MOST_LINES:
+        out.line(f"  … and {len(counts) - MOST_LINES} kinds more", Colour.FAINT)
+
+
+def _kind(drift: Drift) -> str:
+    """What a drift is counted under: an element by its label's type, all else by the kind of thing."""
+    if drift.thing is Thing.ELEMENT and drift.change is Change.RETARGETED:
+        return f"element(s) from {_label(drift.found)} to {_label(drift.expected)}"
+    if drift.thing is Thing.ELEMENT and (drift.expected or drift.found):
+        return f"element(s) of {_label(drift.expected or drift.found)}"
+    return f"{drift.thing}(s)"
+
+
+def _label(target: str) -> str:
+    """The object that an element leads to, without the letter for its kind."""
+    return target.removeprefix("s_").removeprefix("c_")
 
 
 def _plain(drift: Drift) -> dict[str, str | int]:
