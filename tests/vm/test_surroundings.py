@@ -98,7 +98,8 @@ class TestStorm:
         assert '"busy": "python3 (process ' in reloaded
         vm.run(DELETE)
         journal.wait(events.DriftDetected)
-        (drift,) = journal.entries(events.DriftDetected)
+        drift = journal.entries(events.DriftDetected)[0]
+        assert "22" in drift["SECMARKD_OBJECT"]
         assert "nft" in drift["SECMARKD_BY_COMM"].split(",")
         vm.run("systemctl stop storm")
         journal.wait(events.RulesetCalm)
