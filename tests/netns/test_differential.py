@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from secmarkd.model.address import parse_address, parse_prefix
-from secmarkd.model.evaluate import evaluate, views
+from secmarkd.model.evaluate import evaluate
 from secmarkd.model.labels import Environment, LabelMap, Mode, Role
 from secmarkd.model.packet import Hook, Packet
 from secmarkd.model.protocols import ICMP_PROTOCOLS, OPENED_PROTOCOLS, TCP, UDP
@@ -89,6 +89,11 @@ def _with_real_addresses(label_map: LabelMap, random: Random) -> LabelMap:
     return replace(label_map, rules=tuple(rules))
 
 
+def own_role(packet: Packet) -> Role:
+    """The role that conntrack's direction says, of a packet of the original direction."""
+    return {Hook.INPUT: Role.SERVER, Hook.OUTPUT: Role.CLIENT, Hook.FORWARD: Role.FORWARD}[packet.hook]
+
+
 class Round:
     """One label map on the host, and the packets that it sees."""
 
@@ -144,7 +149,7 @@ class Round:
         decision = evaluate(self.label_map, packet, ENVIRONMENT)
         opening = packet.new and (packet.opens or packet.protocol not in {*OPENED_PROTOCOLS, *ICMP_PROTOCOLS})
         at_first_hook = packet.hook is not Hook.INPUT or not packet.loopback
-        if opening and at_first_hook and decision.role is views(packet)[0].role:
+        if opening and at_first_hook and decision.role is own_role(packet):
             self.opened.add(connection)
         return self.namer.object_name(str(decision.context)) if decision.context else None
 
@@ -266,4 +271,6 @@ class Round:
     def _counters(self) -> Counter[str]:
         listed = self.hosts.host.nft_json("list counters table inet secmarkd")
         counters = [each["counter"] for each in listed if "counter" in each]
-        return Counter({each["name"]: each["packets"] for each in counters if each["packets"]})
+        return Counter(
+            {each["name"]: each["packets"] for each in counters if each["packets"] and each["name"].startswith("s_")}
+        )

@@ -106,7 +106,7 @@ def publish(machine: Machine, status: Status) -> None:
 
 
 def test_check_says_what_there_is(machine: Machine) -> None:
-    assert machine.ctl("check") == Result(0, "no mistakes: mode rehearse, 2 labels, 6 rules, 6 elements\n", "")
+    assert machine.ctl("check") == Result(0, "no mistakes: mode rehearse, 2 labels, 6 rules, 10 elements\n", "")
 
 
 def test_check_names_every_mistake_with_its_line(machine: Machine) -> None:
@@ -119,7 +119,7 @@ def test_check_names_every_mistake_with_its_line(machine: Machine) -> None:
 
 
 def test_check_json_has_counts_or_problems(machine: Machine) -> None:
-    good = {"ok": True, "problems": [], "notes": [], "mode": "rehearse", "labels": 2, "rules": 6, "elements": 6}
+    good = {"ok": True, "problems": [], "notes": [], "mode": "rehearse", "labels": 2, "rules": 6, "elements": 10}
     assert json.loads(machine.ctl("check", "--json").out) == good
     machine.write("labels.d/50-web.toml", "[labels.http]\ntcp = [70000]\nudpp = [5]\n")
     result = machine.ctl("check", "--json")
@@ -247,7 +247,7 @@ def test_plan_shows_the_difference_and_its_exit_code_says_so(machine: Machine) -
     assert result.out.startswith("+ table inet secmarkd\n")
     assert machine.nft.commits == []
     machine.ctl("apply")
-    assert machine.ctl("plan") == Result(0, "nothing to do: 2 labels, 6 elements, rehearsing, as configured\n", "")
+    assert machine.ctl("plan") == Result(0, "nothing to do: 2 labels, 10 elements, rehearsing, as configured\n", "")
 
 
 def test_plan_json_lists_the_differences(machine: Machine) -> None:
@@ -261,13 +261,13 @@ def test_plan_json_lists_the_differences(machine: Machine) -> None:
 
 
 def test_apply_writes_verifies_and_is_idempotent(machine: Machine) -> None:
-    assert machine.ctl("apply").out == "created: 2 labels, 6 elements, rehearsing, read back and verified\n"
+    assert machine.ctl("apply").out == "created: 2 labels, 10 elements, rehearsing, read back and verified\n"
     assert machine.ctl("apply").out.startswith("nothing to do")
     assert len(machine.nft.commits) == 1
 
 
 def test_apply_json_tells_what_it_did(machine: Machine) -> None:
-    sizes = {"mode": "rehearse", "labels": 2, "elements": 6}
+    sizes = {"mode": "rehearse", "labels": 2, "elements": 10}
     created = json.loads(machine.ctl("apply", "--json").out)
     assert created.pop("differences")[0]["name"] == "table inet secmarkd"
     assert created == {"action": "created", **sizes}

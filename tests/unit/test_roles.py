@@ -149,6 +149,36 @@ def test_a_second_path_that_an_sctp_server_opens_is_the_servers() -> None:
     assert label(answer(heartbeat, None)) == "dns_server"
 
 
+@pytest.mark.parametrize(
+    "selectors",
+    [{"user": 1000}, {"remote": parse_prefix("192.0.2.0/24")}, {"interface": "eth*"}, {"protocol": TCP}],
+    ids=["user", "remote", "interface", "protocol"],
+)
+def test_in_doubt_a_label_without_ports_takes_no_service_that_has_one(selectors: dict[str, Any]) -> None:
+    of_clients = rule("corp", Role.CLIENT, **selectors)
+    forgotten = outgoing(TCP, NAMED, 40000, new=True, user=1000)
+    assert label(forgotten, of_clients) == "dns_server"
+    assert label(replace(answer(forgotten, None), user=1000), of_clients) == "dns_server"
+    assert label(replace(forgotten, opens=True), of_clients) == "corp_client"
+
+
+def test_in_doubt_a_narrower_label_of_the_role_that_its_port_says_decides() -> None:
+    of_network = rule("lan", Role.SERVER, remote=parse_prefix("192.0.2.0/24"))
+    assert label(outgoing(TCP, NAMED, 40000, new=True), of_network) == "lan_server"
+    assert label(outgoing(UDP, NAMED, 40000, new=True), of_network) == "lan_server"
+
+
+def test_an_icmp_error_has_no_label_of_the_connection_that_it_is_about() -> None:
+    of_users = rule("alice", Role.CLIENT, user=1000)
+    error = replace(
+        packet(Hook.INPUT, Direction.REPLY, 1, 0, 0, saved=context("alice_client")),
+        source_port=None,
+        destination_port=None,
+    )
+    assert label(error, of_users) == "icmp"
+    assert label(replace(error, expected=True), of_users) == "icmp"
+
+
 def test_in_doubt_a_label_without_ports_does_not_speak_for_the_other_role() -> None:
     of_users = rule("alice", Role.CLIENT, user=1000)
     older = packet(Hook.OUTPUT, Direction.REPLY, TCP, UNNAMED, 40000, user=1000)

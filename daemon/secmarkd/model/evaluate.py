@@ -7,7 +7,7 @@ packet (tests/netns/test_differential.py sends real packets to see that it does)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from secmarkd.errors import SecmarkdError
 from secmarkd.model.address import Address
@@ -53,19 +53,17 @@ class View:
     remote: Address
     local: Address
     interface: str
-    by_port_only: bool = False
-    """Whether only rules that name a port count: nothing but the port says that this may be the packet's role."""
 
 
 def evaluate(label_map: LabelMap, packet: Packet, environment: Environment) -> Decision:
     """The packet's label under the label map. Raises Contradiction where two equal rules disagree on it."""
-    seen = views(packet)
+    seen = views(label_map.rules, packet, environment)
     role = seen[0].role
     if packet.hook is Hook.OUTPUT and packet.label is not None:
         return Decision(packet.label, None, CARRIED, role)
     if packet.hook is Hook.FORWARD and not _says_anything_of_forwarded(label_map, environment):
         return _default(label_map, packet, Role.FORWARD)
-    announced = packet.expected and packet.saved is not None and not packet.loopback
+    announced = _inherits(packet)
     for view in seen:
         decision = _decide(label_map.rules, packet, view, environment, announced=announced)
         if decision is not None:
@@ -80,19 +78,37 @@ def _says_anything_of_forwarded(label_map: LabelMap, environment: Environment) -
     return label_map.defaults.forward is not None or any(of_role)
 
 
-def views(packet: Packet) -> tuple[View, ...]:
-    """The roles under which the packet is looked up, in order.
+def views(rules: Iterable[Rule], packet: Packet, environment: Environment) -> tuple[View, ...]:
+    """The roles under which the packet is looked up, in order: more than one only for a packet without a direction.
 
-    Whoever opened a connection is its client, for as long as it lives. So there is one role where the opening was seen, or
-    is this packet. Otherwise the connection is older than the table, or conntrack forgot it and saw it again in its middle,
-    perhaps the wrong way round: then the other role is looked up as well, among the rules that name a port, for only a port
-    says so. No port number changes a role that is known: whoever chooses a source port would choose a label.
+    Whoever opened a connection is its client, for as long as it lives. So conntrack's direction says the role where the
+    opening was seen, or is this packet. Otherwise the connection is older than the table, or conntrack forgot it and saw it
+    again in its middle, perhaps the wrong way round. Then a rule that names a port decides: where one matches under the
+    other role, and none under its own, the packet has the other role. No port number changes a role that is known: whoever
+    chooses a source port would choose a label.
     """
     first = _assumed_original(packet) if packet.direction is not Direction.REPLY else _assumed_reply(packet)
     other = _assumed_reply(packet) if packet.direction is not Direction.REPLY else _assumed_original(packet)
     if packet.direction is Direction.UNKNOWN:
         return (first, other)
-    return (first, replace(other, by_port_only=True)) if _is_in_doubt(packet) else (first,)
+    if _is_in_doubt(packet):
+        by_port = [rule for rule in in_numbers(rules, environment) if rule.ports is not None]
+        by_port = [rule for rule in by_port if exists(rule, environment)]
+        if not _any_matches(by_port, packet, first) and _any_matches(by_port, packet, other):
+            return (other,)
+    return (first,)
+
+
+def _any_matches(rules: Iterable[Rule], packet: Packet, view: View) -> bool:
+    return any(matches(rule, packet, view) for rule in rules)
+
+
+def _inherits(packet: Packet) -> bool:
+    """Whether it belongs to a connection that another one announced, whose label the kernel has copied. Not on loopback,
+    where that label is the client's at both ends; and ICMP errors are the kernel's own."""
+    return (
+        packet.expected and packet.saved is not None and not packet.loopback and packet.protocol not in ICMP_PROTOCOLS
+    )
 
 
 def _is_in_doubt(packet: Packet) -> bool:
@@ -143,8 +159,6 @@ def _decide(
     of_role = in_numbers(present, environment)
     if announced:
         of_role = tuple(rule for rule in of_role if more_than_ports(rule))
-    if view.by_port_only:
-        of_role = tuple(rule for rule in of_role if rule.ports is not None)
     matching = [rule for rule in of_role if matches(rule, packet, view)]
     by_process = [rule for rule in matching if _selects_process(rule)]
     if not by_process and _process_hidden(packet, view) and any(map(_selects_process, of_role)):
@@ -171,8 +185,9 @@ def _selects_process(rule: Rule) -> bool:
 
 def _process_hidden(packet: Packet, view: View) -> bool:
     """The hook sees no socket (an orphaned connection, a reply to an unconnected socket), but an earlier packet's label
-    was saved. On loopback both ends share the saved label, which is then the client's."""
-    return packet.user is None and packet.saved is not None and not (view.role is Role.SERVER and packet.loopback)
+    was saved. Not of an ICMP error, which the kernel sends. On loopback both ends share the saved label: the client's."""
+    hidden = packet.user is None and packet.saved is not None and packet.protocol not in ICMP_PROTOCOLS
+    return hidden and not (view.role is Role.SERVER and packet.loopback)
 
 
 def matches(rule: Rule, packet: Packet, view: View) -> bool:

@@ -8,8 +8,9 @@
 
 Whoever opened a connection is its client. What is remembered of an opening is its label, saved on the connection; so where
 one is saved there is no doubt. Rehearsal saves none, nor does forwarding without a default: there the dynamic set `opened`
-remembers. A connection of which nothing is remembered is looked up under the other role as well, among the rules that name
-a port, and what is found so is not saved (model.evaluate).
+remembers. Of a connection of which nothing is remembered a rule that names a port can say that it has the other role, and
+what is found so is not saved (model.evaluate). Where all that comes before the rules by port names a port as well, the
+order of lookups decides by itself; else the ports are asked first, in maps of their own (`probe_…`) that label nothing.
 
 A hit of the connection's opener goes to a `labelled_…` chain, which has openings remembered and ends our table's part in
 the packet (`accept` in a base chain of ours only; other tables still see it). So a packet is labelled at most once a hook.
@@ -51,14 +52,23 @@ NO_USER = 4294967295
 OPENED = DynamicSet("opened", Key.CT_ID, size=131072, timeout=3600)
 """Connections whose opening was seen, where no label says so. An element takes some 100 bytes of the kernel's memory; one
 that is asked for begins its hour again. It is stable from the first packet on (nf_ct_get_id, Linux 5.3)."""
+UNANSWERED = 120
+"""Seconds that an opening stays in OPENED unless another packet of its connection asks for it."""
 NOT_REMEMBERED = "not_remembered"
 """A counter: packets that opened a connection when OPENED was full, so that it is in doubt."""
+PROBE = "probe_"
+"""What the names of maps begin with that say only whether a port is named."""
+IN_DOUBT = "in_doubt"
+"""A counter: packets that opened nothing of what was remembered, and whose port such a map has."""
 
-_ACCEPT: Rule = (Verdict("accept"),)
+_END = Verdict("accept")
+_ACCEPT: Rule = (_END,)
+_CARRIED, _LOCAL = "carried_output", "local_output"
 _SAVED = Match(Key.CT_SECMARK, 0, negated=True)
 _UNSAVED = Match(Key.CT_SECMARK, 0)
 _UNSEEN = InSet(Key.CT_ID, OPENED.name, negated=True)
 _DATAGRAM = Match(Key.L4PROTO, tuple(sorted(DATAGRAM_PROTOCOLS)))
+_ICMP = Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS)))
 _FIRST = Match(Key.CT_STATE, "new,related")
 """Conntrack has seen no answer yet; `related` is the first packet of an announced connection, and every ICMP error."""
 
@@ -137,6 +147,9 @@ def chains(
     return result
 
 
+_LOCAL_RULES: tuple[Rule, ...] = ((Match(Key.OIFNAME, "lo"), Verdict("goto", _OUTPUT.labelled)), _ACCEPT)
+
+
 @dataclass(frozen=True, slots=True)
 class _Builder:
     lookups: Mapping[Role, RoleLookups]
@@ -148,12 +161,11 @@ class _Builder:
     def hook(self, hook: _Hook) -> list[Chain]:
         """The chains of one hook."""
         original, reply = hook.original, hook.reply
-        carried: tuple[Rule, ...] = ()
-        if hook is _OUTPUT and self.marks:
-            # A packet that is here again, inside an encapsulation, with the socket of the program that it is of.
-            carried = ((Match(Key.META_SECMARK, 0, negated=True), Verdict("accept")),)
+        carries = hook is _OUTPUT and self.marks
+        # A packet that is here again, inside an encapsulation, with the socket of the program that it is of.
+        carried: tuple[Rule, ...] = ((Match(Key.META_SECMARK, 0, negated=True), Verdict("goto", _CARRIED)),)
         base = (
-            *carried,
+            *(carried if carries else ()),
             (Match(Key.CT_DIRECTION, "original"), Verdict("goto", f"{hook.name}_original")),
             (Match(Key.CT_DIRECTION, "reply"), Verdict("goto", f"{hook.name}_reply")),
             (Verdict("jump", original.chain),),
@@ -166,7 +178,9 @@ class _Builder:
             *self._known(hook, f"{hook.name}_reply", reply, original),
             *(Chain(each.chain, self._rules(self.lookups[each.role].lookups, each)) for each in (original, reply)),
             *(Chain(each.ports, self._rules(self._naming_ports(each), each)) for each in (reply, original)
-              if self._naming_ports(each)),
+              if self._naming_ports(each) and not self._probes(hook)),
+            *([Chain(_CARRIED, self._carried(hook))] if carries else []),
+            *([Chain(_LOCAL, _LOCAL_RULES)] if hook is _OUTPUT and not self.marks else []),
             Chain(hook.labelled, self._labelled(hook)),
             Chain(hook.opened, self._opened(hook)),
         ]  # fmt: skip
@@ -174,10 +188,30 @@ class _Builder:
     def _naming_ports(self, half: _Half) -> tuple[GuardedLookup, ...]:
         return tuple(each for each in self.lookups[half.role].lookups if each.names_port)
 
-    def _rules(self, lookups: Iterable[GuardedLookup], half: _Half, hit: str = "") -> tuple[Rule, ...]:
-        """The lookups of a role, which go to a chain where they hit, or end there."""
-        end = Verdict("goto", hit) if hit else Verdict("accept")
-        return tuple(each.rule(half.view, self.namer.kind, end) for each in lookups)
+    def _probes(self, hook: _Hook) -> bool:
+        """Whether the ports have to be asked before anything else, where a role is in doubt: a rule without a port would
+        decide before them."""
+        halves = (hook.original, hook.reply)
+        if not any(self._naming_ports(each) for each in halves):
+            return False
+        lookups = (each for half in halves for each in self.lookups[half.role].lookups)
+        return any(each.more_than_ports and not each.names_port for each in lookups)
+
+    def _rules(
+        self, lookups: Iterable[GuardedLookup], half: _Half, remembering: _Hook | None = None
+    ) -> tuple[Rule, ...]:
+        """The lookups of a role. Those of the opener at a hook have it remembered where they hit, the others end there."""
+        return tuple(
+            each.rule(half.view, self.namer.kind, self._hit(remembering, each) if remembering else _END)
+            for each in lookups
+        )
+
+    def _hit(self, hook: _Hook, lookup: GuardedLookup) -> Verdict:
+        """Rehearsal need not remember what is named by its port, for no later packet is in doubt; but over loopback the
+        other end may not be named."""
+        if self.marks or lookup.by_process or not lookup.names_port:
+            return Verdict("goto", hook.labelled)
+        return Verdict("goto", _LOCAL) if hook is _OUTPUT else _END
 
     def _known(self, hook: _Hook, name: str, own: _Half, other: _Half) -> list[Chain]:
         """Packets whose direction conntrack knows: the role that it says, the other one in doubt, the default.
@@ -185,20 +219,24 @@ class _Builder:
         The lookups stand here once more and not behind a jump, and a reply, which opens nothing, ends at its hit: this
         is the path of nearly every packet."""
         of_role, opener = self.lookups[own.role], own is hook.original
-        hit = hook.labelled if opener else ""
-        by_process = self._rules(of_role.by_process, own, hit)
-        selective = self._rules((each for each in of_role.by_packet if each.more_than_ports), own, hit)
-        by_port = self._rules((each for each in of_role.by_packet if not each.more_than_ports), own, hit)
-        end = Verdict("goto", hook.labelled) if opener else Verdict("accept")
+        at = hook if opener else None
+        by_process = self._rules(of_role.by_process, own, at)
+        selective = self._rules((each for each in of_role.by_packet if each.more_than_ports), own, at)
+        narrow = [each for each in of_role.by_packet if not each.more_than_ports]
+        by_port = self._rules((each for each in narrow if each.names_port), own, at)
+        by_protocol = self._rules((each for each in narrow if not each.names_port), own, at)
+        end = Verdict("goto", hook.labelled) if opener else _END
+        doubt = self._in_doubt(hook, name, other)
+        before, after = (doubt, ()) if self._probes(hook) else ((), doubt)
         rest = (
-            *selective, *self._announced(hook), *by_port,
-            *self._in_doubt(hook, name, other), *self._defaults(own.role, end), *self._unlabelled(hook, own),
+            *selective, *self._announced(hook), *by_port, *after, *by_protocol,
+            *self._defaults(own.role, end), *self._unlabelled(hook, own),
         )  # fmt: skip
-        doubt = self._doubt(hook, name, other, opener=opener)
+        doubtful = self._doubt(hook, name, own, other)
         if not by_process or not self.marks:
-            return [Chain(name, (*by_process, *rest)), *doubt]
+            return [Chain(name, (*before, *by_process, *rest)), *doubtful]
         hidden = self._hidden(hook, own, f"{name}_by_packet")
-        return [Chain(name, (*by_process, *hidden)), Chain(f"{name}_by_packet", rest), *doubt]
+        return [Chain(name, (*before, *by_process, *hidden)), Chain(f"{name}_by_packet", rest), *doubtful]
 
     def _hidden(self, hook: _Hook, half: _Half, rest: str) -> tuple[Rule, ...]:
         """Where rules ask for the process and the hook does not see it, the saved label decides: not for the server's end
@@ -206,6 +244,7 @@ class _Builder:
         distant = (Match(hook.interface, "lo", negated=True),) if half.role is Role.SERVER else ()
         return (
             (Match(Key.SKUID, NO_USER, negated=True), Verdict("goto", rest)),
+            (_ICMP, Verdict("goto", rest)),  # an error, which the kernel sends
             (*distant, _SAVED, Restore(), Verdict("accept")),
             (Verdict("goto", rest),),
         )
@@ -216,7 +255,8 @@ class _Builder:
         if not self.marks:
             return ()
         distant = () if hook is _FORWARD else (Match(hook.interface, "lo", negated=True),)
-        return ((Match(Key.CT_STATUS, "expected"), *distant, _SAVED, Restore(), Verdict("accept")),)
+        no_error = Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS)), negated=True)
+        return ((Match(Key.CT_STATUS, "expected"), no_error, *distant, _SAVED, Restore(), Verdict("accept")),)
 
     def _in_doubt(self, hook: _Hook, name: str, other: _Half) -> tuple[Rule, ...]:
         """To the chain for connections whose opening was not seen. One that is remembered in the set is kept there."""
@@ -231,19 +271,31 @@ class _Builder:
             (*unsaved, _UNSEEN, Verdict("jump", f"{name}_doubt")),
         )
 
-    def _doubt(self, hook: _Hook, name: str, other: _Half, *, opener: bool) -> list[Chain]:
-        """What does not open its connection goes to the other role's lookups by port, whose hits are not remembered."""
+    def _doubt(self, hook: _Hook, name: str, own: _Half, other: _Half) -> list[Chain]:
+        """What does not open its connection goes to the other role's lookups, whose hits are not remembered: to those by
+        port, or through the probes."""
         if not self._naming_ports(other):
             return []
-        look = Verdict("goto", other.ports)
+        probes = self._probes(hook)
+        look = Verdict("goto", f"{name}_probe" if probes else other.ports)
         rules: list[Rule] = [(*each, look) for each in self._not_opening()]
-        if not opener or not hook.remote_opens:
+        if own is not hook.original or not hook.remote_opens:
             rules.append((_DATAGRAM, look))
         else:
             rules.append((_DATAGRAM, Match(Key.CT_STATE, "established"), look))
             if hook is _INPUT:
                 rules.append((_DATAGRAM, Match(Key.IIFNAME, "lo"), look))
-        return [Chain(f"{name}_doubt", tuple(rules))]
+        doubt = Chain(f"{name}_doubt", tuple(rules))
+        return [doubt, Chain(f"{name}_probe", self._probe(own, other))] if probes else [doubt]
+
+    def _probe(self, own: _Half, other: _Half) -> tuple[Rule, ...]:
+        """A port that is named under the packet's own role leaves it as it is; one that is named under the other alone has
+        it looked up there."""
+        return tuple(
+            each.probe(half.view, PROBE, ObjectKind.COUNTER, end)
+            for half, end in ((own, Verdict("return")), (other, Verdict("goto", other.chain)))
+            for each in self._naming_ports(half)
+        )
 
     def _not_opening(self) -> list[tuple[Statement, ...]]:
         """What holds for the packets that say by themselves that they open no connection. Protocols that no rule names are
@@ -260,7 +312,7 @@ class _Builder:
             forward = self.defaults.forward
             return () if forward is None else ((self._mark(str(forward)), end),)
         default = self.defaults.server if role is Role.SERVER else self.defaults.client
-        icmp = (Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS))), self._mark(str(self.defaults.icmp)), end)
+        icmp = (_ICMP, self._mark(str(self.defaults.icmp)), end)
         return (icmp, (self._mark(str(default)), end))
 
     def _unlabelled(self, hook: _Hook, half: _Half) -> tuple[Rule, ...]:
@@ -271,6 +323,11 @@ class _Builder:
 
     def _mark(self, context: str) -> Mark:
         return Mark(self.namer.kind, self.namer.object_name(context))
+
+    def _carried(self, hook: _Hook) -> tuple[Rule, ...]:
+        """A packet that keeps its label may open a connection, where an earlier table gave it: remembered like any other.
+        (The datagrams of a tunnel tell nothing of who opened it.)"""
+        return ((_DATAGRAM, _END), (_FIRST, _UNSAVED, Verdict("goto", hook.opened)), _ACCEPT)
 
     def _labelled(self, hook: _Hook) -> tuple[Rule, ...]:
         """Openings are remembered. Where labels ask for the process, the saved label follows a changed label map, for those
@@ -283,15 +340,16 @@ class _Builder:
     def _opened(self, hook: _Hook) -> tuple[Rule, ...]:
         """Remember an opening: by its label, which `conntrack -L` shows and announced connections inherit, or in the set.
         On loopback both ends share the connection, and the client's label is saved, at output."""
-        errors = (Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS))), Match(Key.CT_STATE, "related"))
-        others = [errors, *self._not_opening()]
+        others: list[tuple[Statement, ...]] = [(_ICMP, Match(Key.CT_STATE, "related")), *self._not_opening()]
         if hook is _INPUT:
             others.append((Match(Key.IIFNAME, "lo"),))
+            # What output saved stays: a multicast that this host hears itself comes in by the interface that it left by.
+            others += [(_SAVED,)] if self.marks else []
         save: list[Rule] = [(Save(),)] if self.marks else []
         if self._remembers_in_set(hook):
             unsaved = (_UNSAVED,) if self.marks else ()
             save += [
-                (*unsaved, Remember(Key.CT_ID, OPENED.name), Verdict("accept")),
+                (*unsaved, Remember(Key.CT_ID, OPENED.name, timeout=UNANSWERED), Verdict("accept")),
                 (*unsaved, Mark(ObjectKind.COUNTER, NOT_REMEMBERED)),
             ]
         return (*((*each, Verdict("accept")) for each in others), *save, _ACCEPT)

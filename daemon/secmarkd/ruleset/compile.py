@@ -16,13 +16,13 @@ from secmarkd.model.evaluate import exists
 from secmarkd.model.labels import Environment, LabelMap, Mode, Ownership, Role, Rule, in_numbers
 from secmarkd.model.names import Name
 from secmarkd.model.precedence import cgroup_level
-from secmarkd.ruleset.chains import NOT_REMEMBERED, OPENED, chains
+from secmarkd.ruleset.chains import IN_DOUBT, NOT_REMEMBERED, OPENED, PROBE, chains
 from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
 from secmarkd.ruleset.kinds import EXACT, RANGED, Group, Selector, groups
 from secmarkd.ruleset.lookups import GuardedLookup, RoleLookups
 from secmarkd.ruleset.names import Namer
 from secmarkd.ruleset.resolve import Box, Cell, Clash, resolve, resolve_points
-from secmarkd.ruleset.table import CgroupId, Chain, Map, Object, ObjectKind, Remember, Table
+from secmarkd.ruleset.table import CgroupId, Chain, Lookup, Map, Object, ObjectKind, Remember, Table
 from secmarkd.ruleset.witness import describe_clash
 
 EXPANSION_BUDGET = 4096
@@ -81,6 +81,10 @@ def compile_table(
     sets = (OPENED,) if _remembering(all_chains) else ()
     if sets:
         objects.append(Object(NOT_REMEMBERED, ObjectKind.COUNTER))
+    probes = _probes(all_chains, maps)
+    if probes:
+        maps += probes
+        objects.append(Object(IN_DOUBT, ObjectKind.COUNTER))
     return Table(
         objects=tuple(sorted(objects, key=lambda each: each.name)),
         sets=sets,
@@ -88,6 +92,22 @@ def compile_table(
         chains=tuple(sorted(all_chains, key=lambda each: each.name)),
         flags=OWNED if ownership is Ownership.EXCLUSIVE else (),
     )
+
+
+def _probes(all_chains: Iterable[Chain], maps: Iterable[Map]) -> list[Map]:
+    """The maps in which the chains ask only whether a port is named."""
+    statements = (statement for chain in all_chains for rule in chain.rules for statement in rule)
+    asked = {each.map for each in statements if isinstance(each, Lookup)}
+    return [
+        replace(
+            each,
+            name=PROBE + each.name,
+            kind=ObjectKind.COUNTER,
+            elements=Elements.of(each.elements.width, ((key, IN_DOUBT) for key, _ in each.elements.items())),
+        )
+        for each in maps
+        if PROBE + each.name in asked
+    ]
 
 
 def _remembering(all_chains: Iterable[Chain]) -> bool:

@@ -168,7 +168,7 @@ def _add_rule(chain: str, rule: Rule) -> str:
 
 
 def _add_set(each: DynamicSet) -> str:
-    return f"add set {_HERE} {named(each.name)} {{ {render_set(each)} }}"
+    return f"add set {_HERE} {named(each.name)} {{ {render_set(each)}; }}"
 
 
 def _add_map(each: Map) -> str:
@@ -200,8 +200,8 @@ def render_chain_head(chain: Chain) -> str:
 
 
 def render_set(each: DynamicSet) -> str:
-    """`typeof ct id; size 65536; flags dynamic,timeout; timeout 3600s;`."""
-    return f"typeof {each.key}; size {each.size:d}; flags dynamic,timeout; timeout {each.timeout:d}s;"
+    """`typeof ct id; size 65536; flags dynamic,timeout; timeout 3600s`."""
+    return f"typeof {each.key}; size {each.size:d}; flags dynamic,timeout; timeout {each.timeout:d}s"
 
 
 def render_key(map_: Map, key: bytes) -> str:
@@ -229,8 +229,9 @@ def render_statement(statement: Statement) -> str:
             return "meta secmark set ct secmark"
         case InSet(key, name, negated):
             return f"{key} {'!= ' if negated else ''}@{shown(name)}"
-        case Remember(key, name, refresh):
-            return f"{'update' if refresh else 'add'} @{shown(name)} {{ {key} }}"
+        case Remember(key, name, refresh, timeout):
+            element = f"{key} timeout {timeout:d}s" if timeout else key.value
+            return f"{'update' if refresh else 'add'} @{shown(name)} {{ {element} }}"
         case Verdict(action, chain):
             return f"{action} {shown(chain)}".rstrip()
         case Foreign():

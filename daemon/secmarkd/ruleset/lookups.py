@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from secmarkd.model.labels import Role
@@ -81,6 +81,10 @@ class GuardedLookup:
     def names_port(self) -> bool:
         """Whether it asks for the service's port."""
         return Selector.PORT in self.selectors
+
+    def probe(self, view: View, prefix: str, kind: ObjectKind, hit: Verdict) -> Rule:
+        """The same lookup in a map of the same keys, whose name has the prefix."""
+        return replace(self, map=prefix + self.map).rule(view, kind, hit)
 
     def rule(self, view: View, kind: ObjectKind, hit: Verdict) -> Rule:
         """The lookup as a rule that ends with `hit` where it finds a label."""

@@ -119,6 +119,8 @@ class Insert:
     source: Source
     set: str
     operator: int
+    timeout: int
+    """Milliseconds; 0 for the set's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,9 +478,9 @@ def _use_ct(machine: _Machine, found: _Attributes) -> Action:
 
 def _use_dynset(machine: _Machine, found: _Attributes) -> Action:
     name, operator, source = found.text(1), found.number(3), machine.only(found.number(4))
-    if any(found.raw(6)) or found.number(9) != 0:
-        raise NotOurs("a timeout, or other flags")
-    return Insert(source, name, operator)
+    if found.number(9) != 0:
+        raise NotOurs("other flags")
+    return Insert(source, name, operator, int.from_bytes(found.raw(6), "big"))
 
 
 def _use_immediate(machine: _Machine, found: _Attributes) -> Action:

@@ -143,8 +143,9 @@ class _Reader:
                 return self._test(action)
             case Member(source, name, negated):
                 return self._member(source, name, negated)
-            case Insert(source, name, operator) if operator in (_ADD, _UPDATE) and self._is_key_of(source, name):
-                return Remember(self.around.sets[name].key, name, operator == _UPDATE)
+            case Insert(source, name, operator, timeout) if operator in (_ADD, _UPDATE) and timeout % 1000 == 0:
+                if self._is_key_of(source, name):
+                    return Remember(self.around.sets[name].key, name, operator == _UPDATE, timeout // 1000)
             case Use():
                 return self._lookup(action)
             case UseNamed(kind, name) if kind in OBJECT_KINDS:

@@ -136,6 +136,8 @@ class Remember:
     key: Key
     set: str
     refresh: bool = False
+    timeout: int = 0
+    """Seconds that the element stays; 0 for the set's own timeout."""
 
 
 @dataclass(frozen=True, slots=True)
