@@ -61,7 +61,7 @@ def hosts() -> Iterator[Network]:
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_counters_equal_the_evaluator(hosts: Network, seed: int) -> None:
     random = Random(seed)
-    label_map = without_contradictions(_with_real_addresses(random_label_map(random, size=24), random), ENVIRONMENT)
+    label_map = without_contradictions(with_real_addresses(random_label_map(random, size=24), random), ENVIRONMENT)
     round_ = Round(hosts, label_map, random)
     try:
         early = round_.early_connections()
@@ -77,7 +77,7 @@ def test_counters_equal_the_evaluator(hosts: Network, seed: int) -> None:
         round_.capture.close()
 
 
-def _with_real_addresses(label_map: LabelMap, random: Random) -> LabelMap:
+def with_real_addresses(label_map: LabelMap, random: Random) -> LabelMap:
     """The rules with addresses of the three hosts, and without cgroups, which this lane cannot make."""
     rules = []
     for rule in label_map.rules:
@@ -114,15 +114,18 @@ class Round:
         return [(flow, first) for flow, first in opened if flow is not None]
 
     def begin(self) -> None:
-        table = compile_table(self.label_map, Mode.REHEARSE, ENVIRONMENT)
         self.hosts.host.run(["conntrack", "-F"])
-        self.hosts.host.nft(encode((Replace(table),)))
+        self.load()
         while True:  # neighbour discovery goes on meanwhile; begin where nothing came between
             self.capture.drain(0)
             self.capture.forget()
-            self.counted_before = self._counters()
+            self.counted_before = self.counters()
             if not self.capture.drain(0):
                 return
+
+    def load(self) -> None:
+        """Put the label map into the kernel."""
+        self.hosts.host.nft(encode((Replace(compile_table(self.label_map, Mode.REHEARSE, ENVIRONMENT)),)))
 
     def send_something(self) -> None:
         self._send()
@@ -136,15 +139,13 @@ class Round:
     def _see(self, seconds: float) -> None:
         """Evaluate what has been captured."""
         for packet in self.capture.drain(seconds):
-            label = self._label(packet)
+            ends = {(packet.source, packet.source_port), (packet.destination, packet.destination_port)}
+            label = self.label(packet, (packet.protocol, frozenset(ends)))
             if label is not None:
                 self.expected[label] += 1
 
-    def _label(self, packet: Packet) -> str | None:
-        connection = (
-            packet.protocol,
-            frozenset({(packet.source, packet.source_port), (packet.destination, packet.destination_port)}),
-        )
+    def label(self, packet: Packet, connection: object) -> str | None:
+        """The counter that counts the packet."""
         packet = replace(packet, remembered=connection in self.opened)
         decision = evaluate(self.label_map, packet, ENVIRONMENT)
         opening = packet.new and (packet.opens or packet.protocol not in {*OPENED_PROTOCOLS, *ICMP_PROTOCOLS})
@@ -158,10 +159,14 @@ class Round:
         while self.capture.pending(0.1):  # a delayed acknowledgement comes 40 ms later (TCP_DELACK_MIN)
             self._see(0)
         self.hosts.host.run(["conntrack", "-F"])
-        self.capture.forget()
-        self.opened.clear()
+        self.forgotten()
         for flow in self.flows:
             flow.exchange(self.random.choice(["client", "server"]))
+
+    def forgotten(self) -> None:
+        """Conntrack has forgotten everything."""
+        self.capture.forget()
+        self.opened.clear()
 
     def _keep_open(self) -> None:
         flow = self._open_tcp()
@@ -195,9 +200,12 @@ class Round:
         control.close()
 
     def _send(self) -> None:
-        kind = self.random.choice([
+        self.send(self.random.choice([
             "tcp", "tcp", "open", "refused", "udp", "udp", "late", "unreachable", "ping", "protocol", "ftp", "forget",
-        ])  # fmt: skip
+        ]))  # fmt: skip
+
+    def send(self, kind: str) -> None:
+        """Packets of a kind."""
         sender, receiver = self._two_ends()
         client, server = self._two_ports(sender, receiver)
         if kind == "tcp":
@@ -263,12 +271,12 @@ class Round:
         found: Counter[str] = Counter()
         for attempt in range(20):
             self._see(0.25 if attempt else 0)
-            found = self._counters() - self.counted_before
+            found = self.counters() - self.counted_before
             if self.expected == found:
                 return
         assert found == self.expected
 
-    def _counters(self) -> Counter[str]:
+    def counters(self) -> Counter[str]:
         listed = self.hosts.host.nft_json("list counters table inet secmarkd")
         counters = [each["counter"] for each in listed if "counter" in each]
         return Counter(
