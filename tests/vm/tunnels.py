@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from machine import TREE
 from talking import inside
-
-if TYPE_CHECKING:
-    from machine import Machine
 
 _OUTER = (("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))
 _INNER = (("10.9.0.1", "fd09::1"), ("10.9.0.2", "fd09::2"))
@@ -180,33 +176,31 @@ WAYS: dict[str, Way] = {
 }
 
 
-def join(vm: Machine, way: Way) -> None:
-    """Set a way up at both ends."""
-    if way.modules:
-        vm.run(f"modprobe -a {' '.join(way.modules)}")
-    for end in ENDS:
-        commands = [each.format(**end.names) for each in way.commands]
-        if way.device:
-            commands += [
-                each.format(**end.names)
-                for each in (
-                    "ip address add {inner}/24 dev tnl0",
-                    "ip -6 address add {inner6}/64 dev tnl0 nodad",
-                    "ip link set tnl0 up",
-                )
-            ]
-        script = "\n".join(["set -e", *commands])
-        vm.run(f"{inside(end.netns) if end.netns else ''} sh", input=script)
-
-
-def part(vm: Machine) -> None:
-    """Take a way down again, at both ends."""
-    commands = (
-        "pkill -f guest/esp_in_udp.py; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
-        "ip l2tp del tunnel tunnel_id 1; ip fou del port 5555; ip fou del port 5556 gue; true"
+def joining(way: Way) -> str:
+    """A script that sets a way up, at both ends."""
+    lines = ["set -e", *(f"modprobe {each}" for each in way.modules)]
+    device = (
+        "ip address add {inner}/24 dev tnl0",
+        "ip -6 address add {inner6}/64 dev tnl0 nodad",
+        "ip link set tnl0 up",
     )
     for end in ENDS:
-        vm.run(f"{inside(end.netns) if end.netns else ''} sh", input=commands)
+        commands = [*way.commands, *(device if way.device else ())]
+        lines.append(_at(end, "\n".join(["set -e", *(each.format(**end.names) for each in commands)])))
+    return "\n".join(lines)
+
+
+def parting() -> str:
+    """A script that takes any way down again, at both ends."""
+    commands = (
+        "pkill -f guest/esp_in_udp.py; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
+        "ip l2tp del tunnel tunnel_id 1; ip fou del port 5555; ip fou del port 5556 gue"
+    )
+    return "\n".join(f"{{ {_at(end, commands)}\n}} 2>/dev/null || true" for end in ENDS)
+
+
+def _at(end: End, commands: str) -> str:
+    return f"{inside(end.netns) if end.netns else ''} sh <<'END'\n{commands}\nEND"
 
 
 def addresses(way: Way, family: int) -> tuple[str, str]:
