@@ -93,9 +93,10 @@ def test_a_server_answers_through_every_encapsulation(vm: Machine, group: str) -
 def test_without_its_label_kept_it_would_not(vm: Machine) -> None:
     """The test's own proof: what is tested here does depend on the rule at the head of output."""
     serve(vm)
-    vm.run(
-        "nft flush chain inet secmarkd output; nft add rule inet secmarkd output ct direction reply goto output_reply"
-    )
+    directions = [
+        f"add rule inet secmarkd output ct direction {each} goto output_{each}" for each in ("original", "reply")
+    ]
+    vm.run("nft -f -", input="\n".join(["flush chain inet secmarkd output", *directions, ""]))
     assert through(vm, ["gre"]) == {("gre", 4): "timeout", ("gre", 6): "timeout"}
     assert {each.target for each in vm.denials() if each.source == "smd_server_t"} == {"intranet_packet_t"}
 

@@ -193,7 +193,7 @@ def joining(way: Way) -> str:
 def parting() -> str:
     """A script that takes any way down again, at both ends."""
     commands = (
-        "pkill -f guest/esp_in_udp.py; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
+        "pkill -f guest/esp_in_[u]dp.py; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
         "ip l2tp del tunnel tunnel_id 1; ip fou del port 5555; ip fou del port 5556 gue"
     )
     return "\n".join(f"{{ {_at(end, commands)}\n}} 2>/dev/null || true" for end in ENDS)
