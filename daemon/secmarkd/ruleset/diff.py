@@ -9,6 +9,7 @@ from typing import TypeVar
 from secmarkd.ruleset.drift import Change, Drift, Thing
 from secmarkd.ruleset.elements import unequal_parts
 from secmarkd.ruleset.encode import render_chain_head, render_key, render_object, render_rule, render_set
+from secmarkd.ruleset.foreign import in_words
 from secmarkd.ruleset.table import Chain, Foreign, Map, Object, Rule, Table
 
 _Thing = TypeVar("_Thing", Rule, Foreign)
@@ -206,6 +207,6 @@ def _foreign(desired: Table, live: Table) -> Iterator[Drift]:
     left_over = Counter(desired.foreign)
     for each in live.foreign:
         if not _take(left_over, each):
-            yield Drift(Thing.FOREIGN, Change.ADDED, f"{each.what} {each.name}".strip(), "", each.text)
+            yield Drift(Thing.FOREIGN, Change.ADDED, f"{each.what} {each.name}".strip(), "", in_words(each))
     for each in left_over.elements():
-        yield Drift(Thing.FOREIGN, Change.MISSING, f"{each.what} {each.name}".strip(), each.text)
+        yield Drift(Thing.FOREIGN, Change.MISSING, f"{each.what} {each.name}".strip(), in_words(each))
