@@ -15,6 +15,7 @@ from secmarkd.ruleset.table import Foreign, Table
 from secmarkd.service.blame import NOBODY, Commotion
 from secmarkd.service.busy import AT_ONCE, LONGEST, LONGEST_RETRY, QUIET
 from secmarkd.service.exits import Exit
+from secmarkd.service.loading import Loaded
 from secmarkd.service.reporting import LONGEST_TEXT
 from secmarkd.service.status import State
 from secmarkd.service.surroundings import PAUSE
@@ -22,6 +23,7 @@ from secmarkd.service.tally import FEW, NAMES, Tally
 from secmarkd.service.trouble import QUIET as TROUBLE_QUIET
 from secmarkd.service.trouble import REASONS
 from tests.fakes.nft import FakeNft
+from tests.fakes.service import FakeLoader
 from tests.fakes.writers import FakeWriters
 from tests.support.service_rig import OnDrift, Rig, configuration
 
@@ -219,6 +221,26 @@ def test_a_storm_on_our_table_is_two_lines_and_names_its_author() -> None:
     (calm,) = rig.journal.take()
     assert isinstance(calm, RulesetCalm)
     assert (calm.by_unit, calm.given_up) == ("storm.service", 0)
+    assert state(rig) is State.IN_SYNC
+
+
+def test_a_reload_that_takes_longer_than_the_quiet_is_not_taken_for_quiet() -> None:
+    rig = Rig().started()
+    storm_on_ours(rig, 10)
+    load = rig.loader.load
+
+    def slowly() -> Loaded:
+        rig.clock.now += 2 * QUIET
+        touch(rig)
+        return load()
+
+    object.__setattr__(rig.service._world, "loader", FakeLoader(slowly))
+    rig.service.ask_reload()
+    rig.service.tick()
+    assert state(rig) is State.DEGRADED
+    assert not [each for each in rig.journal.take() if isinstance(each, RulesetCalm)]
+    rig.run(QUIET + LONGEST)
+    assert [type(each) for each in rig.journal.take()] == [RulesetCalm]
     assert state(rig) is State.IN_SYNC
 
 

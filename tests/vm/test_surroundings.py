@@ -70,6 +70,43 @@ class TestOtherFirewall:
         assert shown(vm, "NRestarts") == "0"
 
 
+STORM = """\
+import time
+from nftables import Nftables
+nft = Nftables()
+while True:
+    nft.cmd("add counter inet secmarkd x; delete counter inet secmarkd x")
+    time.sleep(0.001)
+"""
+"""On our table, and changing nothing in the end."""
+
+
+class TestStorm:
+    def test_is_two_lines_with_its_unit_and_stands_in_nobodys_way(self, vm: Machine) -> None:
+        vm.put(STORM, "/root/storm.py")
+        journal = ServiceJournal(vm)
+        vm.run("systemd-run --quiet --unit=storm /usr/bin/python3 /root/storm.py")
+        journal.wait(events.RulesetBusy)
+        vm.run("sleep 8")
+        (busy,) = journal.entries(events.RulesetBusy)
+        assert busy["SECMARKD_BY_UNIT"] == "storm.service"
+        assert int(busy["SECMARKD_COMMITS_PER_SECOND"]) > 0
+        assert not journal.entries(events.Degraded)
+        said = vm.run("secmarkctl status", check=False).out
+        assert "storm.service" in said
+        reloaded = vm.run("systemctl reload secmarkd; secmarkctl status --json", SLOW, check=False).out
+        assert '"busy": "python3 (process ' in reloaded
+        vm.run(DELETE)
+        journal.wait(events.DriftDetected)
+        drift = journal.entries(events.DriftDetected)[0]
+        assert "22" in drift["SECMARKD_OBJECT"]
+        assert "nft" in drift["SECMARKD_BY_COMM"].split(",")
+        vm.run("systemctl stop storm")
+        journal.wait(events.RulesetCalm)
+        assert "░░ Subject: Packet labels can be read again" in journal.text("-x")
+        vm.run("secmarkctl status")
+
+
 class TestPolicy:
     def test_a_load_that_drops_one_type_and_renumbers_another_leaves_all_labels_and_is_told(
         self, vm: Machine

@@ -66,6 +66,11 @@ class Busy:
         if self.on or self._in_a_row >= IN_A_ROW:
             self._disturbed("", commotion)
 
+    def goes_on(self) -> None:
+        """A pass, whatever it was for, has seen that our table was touched again meanwhile. While a reload takes long, no
+        other look is taken, and nobody may take that for quiet."""
+        self._last = self._clock.monotonic() if self.on else self._last
+
     def due(self) -> float:
         """When `ended` will be true; infinity where nobody is in the way."""
         return self._last + QUIET if self.on else float("inf")

@@ -403,6 +403,8 @@ class Service:
         self._blame = self._watch.concluded(outcome, self._world.nft)
         failed = outcome.action is Action.FAILED
         self._commotion = self._watch.commotion(self._pass_seconds) if failed else None
+        if self._watch.touches:
+            self._busy.goes_on()
         return outcome
 
     def _is_starved(self, outcome: Outcome) -> bool:
