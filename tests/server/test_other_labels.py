@@ -17,7 +17,7 @@ def test_the_targets_of_iptables_that_label_are_named_with_their_place(labelled:
     )
     found = json.loads(labelled.run("secmarkctl plan --json").out)["other_labels"]
     assert [(one["family"], one["table"], one["chain"], one["does"], one["position"]) for one in found] == [
-        ("ip", "security", "INPUT", "sets the label of packets", "at the priority of secmarkd"),
-        ("ip", "security", "INPUT", "sets the label that is saved on connections", "at the priority of secmarkd"),
+        ("ip", "security", "INPUT", "sets the label of packets", "after secmarkd"),  # at 150, not at 50 as of old
+        ("ip", "security", "INPUT", "sets the label that is saved on connections", "after secmarkd"),
         ("ip6", "mangle", "OUTPUT", "sets the label of packets", "before secmarkd"),
     ]
