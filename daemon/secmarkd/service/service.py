@@ -408,9 +408,9 @@ class Service:
         return outcome
 
     def _is_starved(self, outcome: Outcome) -> bool:
-        """Whether the table could not be read because of all that others committed meanwhile."""
+        """Whether the table could not be read, before or after a repair, because of all that others committed meanwhile."""
         unread = isinstance(outcome.error, StateUnknown) and not isinstance(outcome.error, WorkerFailed)
-        return unread and outcome.blind and self._commotion is not None
+        return unread and self._commotion is not None
 
     def _in_the_way(self) -> str:
         """Who may have kept the last pass from succeeding; empty where nobody is known to be."""
@@ -426,9 +426,10 @@ class Service:
 
     def _report(self, outcome: Outcome, blame: Blame = NOBODY) -> None:
         """Tell the journal of a pass."""
-        if self._is_starved(outcome) and self._commotion is not None:
+        starved = self._is_starved(outcome)
+        if starved and self._commotion is not None:
             self._busy.starved(str(outcome.error), self._commotion)
-        else:
+        if not (starved and outcome.blind):
             retry = self.status.retry_seconds
             self._reporter.passed(outcome, self._pass_seconds, retry, blame, self._commotion)
         self._watch.attend(closely=self._busy.on)
