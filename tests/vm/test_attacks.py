@@ -58,7 +58,7 @@ def test_what_someone_hides_is_found_and_undone(vm: Machine, attack: str) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", ["test_attacks.py", "test_raw_tampering.py", "test_forged_answers.py"])
+@pytest.mark.parametrize("suite", ["test_raw_tampering.py", "test_forged_answers.py"])
 def test_the_suites_of_the_other_lane_hold_here_too(vm: Machine, suite: str) -> None:
     vm.run("systemctl stop secmarkd", timeout=SLOW)
     assert pytest_in(vm, f"tests/netns/{suite}") >= 5

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from domains import confined
 from labelling import apply, cable
 from machine import TREE, Machine
 from talking import PATIENCE, Talker, inside
@@ -23,13 +24,15 @@ udp = [4789, 6081, 51820]
 """
 GROUPS = {
     "in IP": [each for each in WAYS if WAYS[each].device and not WAYS[each].over_udp and "IPv" not in each],
-    "in UDP": [each for each in WAYS if WAYS[each].over_udp],
+    "in UDP": [each for each in WAYS if WAYS[each].over_udp and "wireguard" not in each],
     "IPsec": [each for each in WAYS if "IPv" in each or each == "esp in udp"],
 }
+WIREGUARD = ["wireguard", "wireguard6"]
+"""It clears the label of what it carries and keeps the socket (wg_reset_packet): the outer packet has its own label."""
 
 
 def test_every_way_is_in_a_group() -> None:
-    assert {each for group in GROUPS.values() for each in group} == set(WAYS)
+    assert {each for group in (*GROUPS.values(), WIREGUARD) for each in group} == set(WAYS)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +55,9 @@ def vm(prepared: Machine) -> Machine:
     return prepared
 
 
-def serve(vm: Machine) -> None:
-    """A server that may use http_server_packet_t alone, which sends back what comes."""
-    server = Talker(vm, "smd_server_t")
+def serve(vm: Machine, domain: str = "smd_server_t") -> None:
+    """A server that sends back what comes; in its domain it may use http_server_packet_t alone."""
+    server = Talker(vm, domain)
     for host in ("0.0.0.0", "::"):
         server.listen(PORT, host, connection=host)
         server.echo(host)
@@ -88,6 +91,17 @@ def test_a_server_answers_through_every_encapsulation(vm: Machine, group: str) -
     assert vm.run(asking("192.0.2.1")).out.split() == ["ok"]
     assert through(vm, GROUPS[group]) == {}
     assert refusals(vm) == []
+
+
+def test_through_wireguard_a_server_has_to_be_allowed_to_send_the_tunnels_label(vm: Machine) -> None:
+    serve(vm)
+    assert set(through(vm, WIREGUARD[:1]).values()) == {"timeout"}
+    denied = {(permission, each.target) for each in vm.denials() for permission in each.permissions}
+    assert denied == {("send", "intranet_packet_t")}
+    vm.run("pkill -f talker.py")
+    confined(vm, "smd_tunnelled", {"http_server_packet_t": "send recv", "intranet_packet_t": "send"})
+    serve(vm, "smd_tunnelled_t")
+    assert through(vm, WIREGUARD) == {}
 
 
 def test_without_its_label_kept_it_would_not(vm: Machine) -> None:

@@ -91,7 +91,8 @@ def _states(protocol: str, mode: str, family: int, extra: str, link: str = "") -
         yield f"ip xfrm state add {ends} proto {protocol} spi {number} mode {mode} {cipher} {extra}{link}"
     for source, target, direction, outer in ((one, other, "out", (here, there)), (other, one, "in", (there, here))):
         # IPComp leaves alone what does not shrink, such as neighbour discovery.
-        of_tcp, level = ("proto tcp ", " level use") if protocol == "comp" else ("", "")
+        of_tcp = "proto tcp " if protocol == "comp" else ""
+        level = " level use" if protocol == "comp" and (mode, direction) != ("tunnel", "out") else ""
         selector = "" if link else f"src {source} dst {target} {of_tcp}"
         yield (
             f"ip xfrm policy add {selector}dir {direction} "

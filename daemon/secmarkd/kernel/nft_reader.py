@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secmarkd.errors import StateUnknown
-from secmarkd.kernel.cgroups import paths
+from secmarkd.kernel.cgroups import inode, paths
 from secmarkd.kernel.netlink_dump import Interrupted, NetlinkDump
 from secmarkd.kernel.netlink_gen import Netlink
 from secmarkd.ruleset.cgroups import cgroups_of, with_paths
@@ -107,12 +107,20 @@ class Reader:
     def _decoded(self, structure: Structure) -> _Known | None:
         """The table with empty maps; as it was decoded before, when nothing of it has changed since."""
         if self._known is not None and self._known.structure == structure:
-            return self._known
+            return replace(self._known, table=_located(self._known.table))
         table = decode_table(structure, lambda name: self._opened().elements(NAME, name), self._typeofs)
         if table is None:
             return None
-        cgroups = {each.inode for each in cgroups_of(table)}
-        return _Known(structure, with_paths(table, paths(cgroups)) if cgroups else table)
+        return _Known(structure, _located(table))
 
     def _elements(self, each: Map) -> tuple[Elements, list[Json]]:
         return parse_elements(each.key, each.interval, self._opened().elements(NAME, each.name))
+
+
+def _located(table: Table) -> Table:
+    """The table with the paths that its cgroups have now: the rules stay as they are when a unit's cgroup goes, or is made
+    again under another number."""
+    cgroups = set(cgroups_of(table))
+    if all(each.path and inode(each.path) == each.inode for each in cgroups):
+        return table
+    return with_paths(table, paths({each.inode for each in cgroups}))

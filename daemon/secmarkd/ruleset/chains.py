@@ -340,7 +340,7 @@ class _Builder:
     def _opened(self, hook: _Hook) -> tuple[Rule, ...]:
         """Remember an opening: by its label, which `conntrack -L` shows and announced connections inherit, or in the set.
         On loopback both ends share the connection, and the client's label is saved, at output."""
-        others: list[tuple[Statement, ...]] = [(_ICMP, Match(Key.CT_STATE, "related")), *self._not_opening()]
+        others: list[tuple[Statement, ...]] = [(Match(Key.CT_STATE, "related"), _ICMP), *self._not_opening()]
         if hook is _INPUT:
             others.append((Match(Key.IIFNAME, "lo"),))
             # What output saved stays: a multicast that this host hears itself comes in by the interface that it left by.
