@@ -25,7 +25,7 @@ udp = [4789, 6081, 51820]
 GROUPS = {
     "in IP": [each for each in WAYS if WAYS[each].device and not WAYS[each].over_udp and "IPv" not in each],
     "in UDP": [each for each in WAYS if WAYS[each].over_udp and "wireguard" not in each],
-    "IPsec": [each for each in WAYS if "IPv" in each or each == "esp in udp"],
+    "IPsec": [each for each in WAYS if "IPv" in each],
 }
 WIREGUARD = ["wireguard", "wireguard6"]
 """It clears the label of what it carries and keeps the socket (wg_reset_packet): the outer packet has its own label."""

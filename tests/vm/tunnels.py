@@ -65,7 +65,7 @@ class Way:
 
     @property
     def over_udp(self) -> bool:
-        """Whether the outer packets are UDP; ESP's own are counted with IPsec."""
+        """Whether the outer packets are UDP."""
         text = " ".join(self.commands)
         return any(word in text for word in ("vxlan", "geneve", "encap fou", "encap gue", "encap udp", "wireguard"))
 
@@ -100,7 +100,6 @@ def _states(protocol: str, mode: str, family: int, extra: str, link: str = "") -
         )
 
 
-_ESP_IN_UDP = "encap espinudp 4500 4500 0.0.0.0"
 _WIREGUARD = f"python3 {TREE}/tests/vm/guest/wireguard.py tnl0 {{port}} {{private}} {{public}}"
 
 WAYS: dict[str, Way] = {
@@ -154,11 +153,6 @@ WAYS: dict[str, Way] = {
         for mode in ("transport", "tunnel")
         for family in (4, 6)
     },
-    "esp in udp": Way(
-        (f"python3 {TREE}/tests/vm/guest/esp_in_udp.py", *_states("esp", "transport", 4, _ESP_IN_UDP)),
-        (4,),
-        device=False,
-    ),
     "xfrm interface": Way(
         ("ip link add tnl0 type xfrm dev {device} if_id 7", *_states("esp", "tunnel", 4, "", " if_id 7")), (4,)
     ),
@@ -194,7 +188,7 @@ def joining(way: Way) -> str:
 def parting() -> str:
     """A script that takes any way down again, at both ends."""
     commands = (
-        "pkill -f guest/esp_in_[u]dp.py; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
+        "ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
         "ip l2tp del tunnel tunnel_id 1; ip fou del port 5555; ip fou del port 5556 gue"
     )
     return "\n".join(f"{{ {_at(end, commands)}\n}} 2>/dev/null || true" for end in ENDS)
