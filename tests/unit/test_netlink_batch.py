@@ -26,7 +26,7 @@ Ends = tuple[socket.socket, NetlinkBatch]
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
     monkeypatch.setattr("secmarkd.kernel.netlink_batch._PATIENCE", 0.001)
-    monkeypatch.setattr("secrets.randbelow", lambda _: 1)
+    monkeypatch.setattr("secmarkd.kernel.netlink_link.first_sequence", lambda: 1)
     ours, theirs = kernel_pair()
     with closing(theirs), closing(NetlinkBatch(ours)) as batch:
         yield theirs, batch

@@ -182,7 +182,7 @@ INTR = 0x10
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, NetlinkDump]]:
-    monkeypatch.setattr("secrets.randbelow", lambda _: 1)
+    monkeypatch.setattr("secmarkd.kernel.netlink_link.first_sequence", lambda: 1)
     ours, theirs = kernel_pair()
     with closing(theirs), closing(NetlinkDump(ours)) as lists:
         yield theirs, lists

@@ -7,7 +7,7 @@ not refused), a datagram whose sender is not port 0 is passed over, and sequence
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import struct
 import time
@@ -43,6 +43,11 @@ class Answer:
     body: bytes
 
 
+def first_sequence() -> int:
+    """A number that nobody can guess. (The module `secrets` would load all of OpenSSL for it.)"""
+    return int.from_bytes(os.urandom(4), "big") % _FIRST_SEQUENCES
+
+
 class Link:
     """A socket to netfilter's subsystems for requests. Errors are OSError; TimeoutError where no answer comes."""
 
@@ -51,7 +56,7 @@ class Link:
         self._socket = link or open_link()
         self._socket.settimeout(patience)
         self._patience = patience
-        self._next = secrets.randbelow(_FIRST_SEQUENCES)
+        self._next = first_sequence()
         self._first = self._next
 
     def close(self) -> None:

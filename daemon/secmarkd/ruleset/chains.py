@@ -26,6 +26,8 @@ from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, DCCP, ICMP_PROTOCOLS, S
 from secmarkd.ruleset.lookups import GuardedLookup, RoleLookups, View
 from secmarkd.ruleset.names import Namer
 from secmarkd.ruleset.table import (
+    PRIORITY_FORWARD,
+    PRIORITY_SECURITY,
     BaseHook,
     Chain,
     DynamicSet,
@@ -42,10 +44,6 @@ from secmarkd.ruleset.table import (
     Verdict,
 )
 
-PRIORITY_SECURITY = 50
-"""NF_IP_PRI_SECURITY: after destination NAT, before source NAT and SELinux's own hook at 225 (linux/netfilter_ipv4.h)."""
-PRIORITY_FORWARD = -226
-"""One before NF_IP_PRI_SELINUX_FIRST (-225), where SELinux checks forward_in; conntrack (-200) has run in prerouting."""
 NO_USER = 4294967295
 """(uid_t) -1, which no socket has: `meta skuid != NO_USER` holds exactly where the hook sees a socket."""
 

@@ -13,8 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from secmarkd.errors import one_line
-from secmarkd.ruleset.chains import PRIORITY_FORWARD, PRIORITY_SECURITY
-from secmarkd.ruleset.table import NAME
+from secmarkd.ruleset.table import NAME, PRIORITY_FORWARD, PRIORITY_SECURITY
 
 SECMARK_OBJECT = 8
 """NFT_OBJECT_SECMARK."""

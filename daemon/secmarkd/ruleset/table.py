@@ -10,6 +10,10 @@ from secmarkd.ruleset.elements import Elements, Field
 
 FAMILY, NAME = "inet", "secmarkd"
 """Our table. Never `secmark`: that is a reserved word of nft, whose parser then cannot name the table."""
+PRIORITY_SECURITY = 50
+"""NF_IP_PRI_SECURITY: after destination NAT, before source NAT and SELinux's own hook at 225 (linux/netfilter_ipv4.h)."""
+PRIORITY_FORWARD = -226
+"""One before NF_IP_PRI_SELINUX_FIRST (-225), where SELinux checks forward_in; conntrack (-200) has run in prerouting."""
 
 
 class ObjectKind(StrEnum):
