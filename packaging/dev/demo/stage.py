@@ -100,7 +100,10 @@ class Host:
         """All words of our table's listing, without counts and order; None where there is no table."""
         if f"table {TABLE}" not in run([*self.prefix, "nft", "list tables"]).splitlines():
             return None
-        return sorted(re.split(r"[\s,]+", run([*self.prefix, "nft", "-s", f"list table {TABLE}"])))
+        listed = run([*self.prefix, "nft", "-s", f"list table {TABLE}"])
+        # What the kernel remembers of connections comes and goes (`set opened`).
+        listed = re.sub(r"(set opened \{[^{}]*)elements = \{[^{}]*\}", r"\1", listed)
+        return sorted(re.split(r"[\s,]+", listed))
 
     def counters(self) -> Counter[str]:
         """In rehearsal: packets by the type that each would have got."""
