@@ -62,19 +62,7 @@ def hosts() -> Iterator[Network]:
 def test_counters_equal_the_evaluator(hosts: Network, seed: int) -> None:
     random = Random(seed)
     label_map = without_contradictions(with_real_addresses(random_label_map(random, size=24), random), ENVIRONMENT)
-    round_ = Round(hosts, label_map, random)
-    try:
-        early = round_.early_connections()
-        round_.begin()
-        for flow, first in early:
-            flow.exchange(first)
-            flow.close()
-        for _ in range(FLOWS):
-            round_.send_something()
-        round_.close()
-        round_.compare()
-    finally:
-        round_.capture.close()
+    Round(hosts, label_map, random).play(FLOWS)
 
 
 def with_real_addresses(label_map: LabelMap, random: Random) -> LabelMap:
@@ -122,6 +110,21 @@ class Round:
             self.counted_before = self.counters()
             if not self.capture.drain(0):
                 return
+
+    def play(self, flows: int) -> None:
+        """The whole round, with so many things sent."""
+        try:
+            early = self.early_connections()
+            self.begin()
+            for flow, first in early:
+                flow.exchange(first)
+                flow.close()
+            for _ in range(flows):
+                self.send_something()
+            self.close()
+            self.compare()
+        finally:
+            self.capture.close()
 
     def load(self) -> None:
         """Put the label map into the kernel."""

@@ -60,19 +60,7 @@ def _tunnel(hosts: Network) -> None:
 def test_what_packets_carry_equals_the_evaluator(hosts: Network, seed: int) -> None:
     random = Random(seed)
     label_map = without_contradictions(with_real_addresses(random_label_map(random, size=24), random), ENVIRONMENT)
-    round_ = LabelRound(hosts, label_map, random)
-    try:
-        early = round_.early_connections()
-        round_.begin()
-        for flow, first in early:
-            flow.exchange(first)
-            flow.close()
-        for _ in range(FLOWS):
-            round_.send_something()
-        round_.close()
-        round_.compare()
-    finally:
-        round_.capture.close()
+    LabelRound(hosts, label_map, random).play(FLOWS)
 
 
 def as_marks(text: str, numbers: dict[str, int]) -> str:
