@@ -74,12 +74,12 @@ def _link(kind: str, families: tuple[int, ...] = (4, 6)) -> Way:
     return Way((f"ip link add tnl0 type {kind}",), families)
 
 
-def _xfrm(protocol: str, mode: str, family: int, extra: str = "") -> Way:
+def _xfrm(protocol: str, mode: str, family: int) -> Way:
     """IPsec between the outer addresses in transport mode, between the inner ones in a tunnel."""
-    return Way(tuple(_states(protocol, mode, family, extra)), (family,), device=mode == "tunnel")
+    return Way(tuple(_states(protocol, mode, family)), (family,), device=mode == "tunnel")
 
 
-def _states(protocol: str, mode: str, family: int, extra: str, link: str = "") -> Iterator[str]:
+def _states(protocol: str, mode: str, family: int, link: str = "") -> Iterator[str]:
     here, there = ("{here}", "{there}") if family == 4 else ("{here6}", "{there6}")
     inner, far = ("{inner}", "{far}") if family == 4 else ("{inner6}", "{far6}")
     one, other = (inner, far) if mode == "tunnel" else (here, there)
@@ -88,7 +88,7 @@ def _states(protocol: str, mode: str, family: int, extra: str, link: str = "") -
     cipher = _CIPHER[protocol]
     for source, target, number in ((here, there, "{out}"), (there, here, "{in}")):
         ends = f"src {source} dst {target}"
-        yield f"ip xfrm state add {ends} proto {protocol} spi {number} mode {mode} {cipher} {extra}{link}"
+        yield f"ip xfrm state add {ends} proto {protocol} spi {number} mode {mode} {cipher}{link}"
     for source, target, direction, outer in ((one, other, "out", (here, there)), (other, one, "in", (there, here))):
         # IPComp leaves alone what does not shrink, such as neighbour discovery.
         of_tcp = "proto tcp " if protocol == "comp" else ""
@@ -154,10 +154,10 @@ WAYS: dict[str, Way] = {
         for family in (4, 6)
     },
     "xfrm interface": Way(
-        ("ip link add tnl0 type xfrm dev {device} if_id 7", *_states("esp", "tunnel", 4, "", " if_id 7")), (4,)
+        ("ip link add tnl0 type xfrm dev {device} if_id 7", *_states("esp", "tunnel", 4, " if_id 7")), (4,)
     ),
     "vti": Way(
-        ("ip link add tnl0 type vti local {here} remote {there} key 7", *_states("esp", "tunnel", 4, "", " mark 7")),
+        ("ip link add tnl0 type vti local {here} remote {there} key 7", *_states("esp", "tunnel", 4, " mark 7")),
         (4,),
     ),
     "seg6": Way(
