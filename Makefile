@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-server check lint format schema bench vm install uninstall clean
+.PHONY: help run test test-server check lint format schema catalog bench vm install uninstall clean
 
 help: ## this list
 	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
@@ -37,9 +37,13 @@ format: ## format the source in place
 	@$(VENV)/ruff check --quiet --fix-only
 	@$(VENV)/ruff format
 
-schema: ## write config/secmarkd.schema.json anew from the models
+schema: ## write the JSON Schema files of config/ from the models
 	@$(BOOTSTRAP) run
-	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" -m secmarkd.config.json_schema
+	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/generate/schema.py
+
+catalog: ## write systemd/secmarkd.catalog from the events
+	@$(BOOTSTRAP) run
+	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/generate/catalog.py > systemd/secmarkd.catalog
 
 bench: ## the figures, as ratios against a baseline of the same run (root)
 	@$(BOOTSTRAP) check

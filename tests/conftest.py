@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What every lane shares: hypothesis profiles, the skip policy, network namespaces."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from secmarkd.kernel import build
+from secmarkd.workers import version
 from tests.support.capability import (
     has_bindings,
     has_namespaces,
@@ -46,7 +47,7 @@ hypothesis.settings.load_profile("ci" if in_ci() else "default")
 def edited() -> Iterator[None]:
     """Whoever edits the source while tests run has not upgraded this process. (Services that tests start take it so.)"""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "require_unchanged", lambda: None)
+        patch.setattr(version, "require_unchanged", lambda: None)
         yield
 
 

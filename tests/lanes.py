@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the tests lane by lane, all of them even after a failure, and sums up.
 
 `python tests/lanes.py lint unit contract netns vm`; without arguments, every lane but `server`. Exit code 1 when a lane

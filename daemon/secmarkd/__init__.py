@@ -1,14 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """secmarkd labels network packets for SELinux through nftables, and keeps them labelled.
 
-    /etc/secmarkd ─load→ Configuration ─→ LabelMap ─compile→ Table (desired) ┐
-                                                                            ├─diff→ Drift … ─plan→ Transaction ─encode→ nft
-    kernel ─netlink messages ──decode→ Table (live) | absent ───────────────┘                                          │
-    journal ←─ events ←─ Outcome ←──────────── verify: read and diff again, must be empty ←────────────────────────────┘
+    /etc/secmarkd ─load→ LabelMap ─compile→ Table (desired) ┐
+                                                           ├─diff→ Drift … ─plan→ Transaction ─encode→ nft
+    kernel ─netlink messages ──decode→ Table (live) | absent ┘                                          │
+    journal ←─ events ←─ Outcome ←──────────── verify: read and diff again, must be empty ←─────────────┘
 
-Reading order: `model.labels` (what an administrator means), `model.evaluate` (which label a packet gets: the
-specification), `ruleset.table` (what nftables holds), `ruleset.compile` and `ruleset.chains` (from the one to the other),
-`ruleset.diff` and `ruleset.plan`, `reconcile` (one pass), `service.service` (the daemon around it). `config` reads files,
-`kernel` speaks with the kernel, `cli` puts the parts together.
+The directories, in reading order:
+
+    model      what the administrator means; `model.evaluate` is the specification
+    config     files -> label map; pydantic lives here
+    table      the values in the middle: desired and live state, and what changes it
+    compiler   label map -> table
+    change     table x table -> difference and transactions
+    nft        values -> nft's text
+    netlink    the kernel's messages <-> values
+    events     every journal event
+    ports      what the core needs of the world, as protocols
+    reconcile  one pass: read, compare, apply, verify
+    service    the state machine around it
+    adapters   the ports on a real machine
+    workers    processes of our own
+    programs   secmarkd and secmarkctl; `programs.wiring` puts the parts together
+    errors     one tree of exceptions
 """
 
 __version__ = "0.1.0"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One tree of exceptions. Each carries the offending thing and, where there is one, the mend.
 
 The command line and the service print `error: {error}` and, below it, `hint: {error.hint}`; nothing else formats errors.

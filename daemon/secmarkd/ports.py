@@ -1,17 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from secmarkd.change.early_repair import ElementChange
+from secmarkd.compiler.loaded import NOTHING_KNOWN, Loaded
 from secmarkd.events import Event
+from secmarkd.model.label_map import Environment
 from secmarkd.model.names import Found, Name
-from secmarkd.ruleset.hints import ElementChange
-from secmarkd.ruleset.other_labels import OtherLabels
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Transaction
+from secmarkd.table.other_labels import OtherLabels
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Transaction
 
 
 class Nft(Protocol):
@@ -188,6 +191,28 @@ class CgroupEvents(Protocol):
         """Stop listening."""
 
 
+LOAD_DEADLINE = 120.0
+"""Seconds for one load. 100,000 selectors take about five on a slow machine."""
+LOOKUP_DEADLINE = 60.0
+"""Seconds for a lookup that nothing waits for."""
+WRITER_PROCESS = "secmarkd-nft"
+"""The name of the process by which the service commits (`comm`)."""
+
+
+class Loader(Protocol):
+    """Where configurations come from."""
+
+    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
+        """The configuration as it is in the files now. ConfigError, CapabilityMissing, or WorkerFailed.
+
+        `known`: numbers of names, for those of which nobody can say now. `starting`: a contradiction that comes of the
+        numbers of names is no ConfigError; see Loaded.
+        """
+
+    def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
+        """A configuration loaded earlier, for another environment. The files are not looked at."""
+
+
 class Lookups(Protocol):
     """Lookups of names by whatever this machine looks them up with. Nobody waits for them: a directory may hang."""
 
@@ -233,6 +258,8 @@ class SelinuxState:
     """Another number after each policy load and change of a boolean; 0 where the kernel does not tell."""
     hidden: bool = False
     """A policy seems to be loaded, but its file system is not mounted where this process could look: then not `active`."""
+    namespace: str = ""
+    """The name of this process's network namespace, where `hidden` and it has one."""
 
 
 class Selinux(Protocol):
@@ -297,3 +324,14 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment."""
+
+
+class Claim(Protocol):
+    """The service's files below /run, the lock and the status: made again when somebody removes them."""
+
+    def kept(self) -> bool:
+        """Whether all is as it was: lock and status are there. Where not, the lock has been taken again if that was
+        possible, and the status is to be written again."""
+
+    def due(self) -> float:
+        """When `kept` has something to try again, in the clock's seconds; infinity otherwise."""

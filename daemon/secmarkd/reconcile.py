@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One pass: read, compare, apply, verify. Decides and acts; it neither logs nor sleeps nor retries.
 
 outcome = reconcile(nft, desired, on_drift=OnDrift.REPAIR)
@@ -14,16 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from secmarkd.change.diff import diff
+from secmarkd.change.early_repair import Hints, narrowed
+from secmarkd.change.plan import LARGE_ACTIVATION, InUse, halves, plan
 from secmarkd.errors import Conflict, KernelError, TooLarge, WorkerFailed
-from secmarkd.model.labels import OnDrift
+from secmarkd.model.label_map import OnDrift
 from secmarkd.ports import Nft
-from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Change, Drift, Thing
-from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.hints import Hints, narrowed
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, halves, plan
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
+from secmarkd.table.drift import Change, Drift, Thing
+from secmarkd.table.generation import successor
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import AddElements, DeleteElements, Rebuild, Replace, Transaction
 
 MANY = 1000
 """Differences from which they are logged as one sum, so that what is added to them by a commit between read and write is

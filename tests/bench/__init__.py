@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The figures of the README, measured: `python -m tests.bench [names…] [--quick] [--json FILE]`, as root.
 
 Each figure stands beside a baseline of the same run: rounds of the one and the other alternate, so that whatever else the

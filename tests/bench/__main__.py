@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The command: chooses what is measured, and writes the figures as tables and as JSON."""
 
 from __future__ import annotations

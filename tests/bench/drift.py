@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From another process's commit to the repairing commit, by the real service.
 
 The bench hears what the service hears, NEWGEN, and takes the time of both: when it learns of nft's commit, and when of the
@@ -21,11 +22,12 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.ruleset.encode import encode, render_key
-from secmarkd.ruleset.transaction import Replace
-from secmarkd.service.fight import QUIET
-from secmarkd.service.loading import load
+from secmarkd.adapters.loading.process import load
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.nft.render import render_key
+from secmarkd.nft.text import encode
+from secmarkd.service.contention import QUIET
+from secmarkd.table.transaction import Replace
 from tests.bench import staying
 from tests.bench.figures import Figure, Section
 from tests.bench.maps import port_tuples, write_ports

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How long a repair takes while another program commits to a table of its own all the time, by elements and by its rate.
 
 The service over the real kernel, in this process, with the time from the end of the tampering to the end of its repair.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Figures: samples, what they are compared with, and how they are printed."""
 
 from __future__ import annotations

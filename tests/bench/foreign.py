@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How long it takes to undo very many foreign rules, and how much longer where somebody commits between read and write.
 
 A pass over the real kernel, in this process: the other commit comes right before the pass's own, which it makes not fit.
@@ -12,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from secmarkd.kernel.nft import LibNft
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.reconcile import reconcile
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace, Transaction
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace, Transaction
 from tests.bench.figures import Figure, Section
 from tests.support.capability import NFT
 from tests.support.namespace import Namespace

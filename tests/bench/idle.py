@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the real service takes of a machine on which nothing happens to its labels: CPU time and wake-ups.
 
 Default settings, the shipped label map, and a watchdog as in its unit. Two of them run side by side, each in its namespace:

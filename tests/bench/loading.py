@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Load and verify a large label map, against bare `nft -f` of the same ruleset.
 
 A round begins with an empty namespace. Ours, each stage apart: `load` is a new process that reads and checks the TOML files

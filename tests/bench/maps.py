@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Label maps of any size, as files that an administrator could have written; and the same labels as linear rules."""
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from secmarkd.model.labels import Mode
-from secmarkd.ruleset.table import Lookup, Mark, Object, ObjectKind, Rule, Table
-from secmarkd.service.loading import load
+from secmarkd.adapters.loading.process import load
+from secmarkd.model.label_map import Mode
+from secmarkd.table.table import Lookup, Mark, Object, ObjectKind, Rule, Table
 
 _AT_ONCE = 250
 """Selectors of one label."""
@@ -75,7 +76,7 @@ def _write(folder: Path, lines: list[str]) -> None:
 def label_table(folder: Path) -> Table:
     """The table of mode "label" for a configuration, with counter objects in place of secmark objects: rehearsal leaves
     out what saves labels on connections, and its cost."""
-    from secmarkd.ruleset.compile import compile_table
+    from secmarkd.compiler.compile import compile_table
 
     loaded, label_map = load([str(folder)])
     table = compile_table(label_map, Mode.LABEL, loaded.environment)

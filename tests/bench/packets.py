@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What labelling costs a packet, against the same labels as linear rules.
 
 A lane is two namespaces with a veth between them, and a ruleset in the receiver's; there are several lanes of each
@@ -29,8 +30,8 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.nft.text import encode
+from secmarkd.table.transaction import Replace
 from tests.bench.figures import Figure, Section
 from tests.bench.maps import Tuples, label_table, linear, port_tuples, write_ports
 from tests.support.namespace import Namespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Runs inside a namespace: `probe load FOLDER TEXT` or `probe verify FOLDER:FOLDER ROUNDS`; answers in JSON.
 
 Not in the bench's own process: what is measured there would start from a grown heap.
@@ -13,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from secmarkd.kernel.nft import LibNft
+from secmarkd.adapters.host.environment import ports_in_use
+from secmarkd.adapters.loading.loader import ChildLoader
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.nft.text import encode
 from secmarkd.reconcile import Action, reconcile
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace, Transaction
-from secmarkd.service.environment import ports_in_use
-from secmarkd.service.loading import ChildLoader
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace, Transaction
 
 _T = TypeVar("_T")
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Memory of the real service's processes after thousands of repairs.
 
 The repairs are of every kind in turn: single changes, rules rewritten within their chains, the table made anew. Each is

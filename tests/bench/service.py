@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service in a namespace, as its unit runs it: from its start to READY, and what can be seen of it then."""
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from secmarkd.service.status import Status, StatusFile
+from secmarkd.adapters.run.status_file import StatusFile
+from secmarkd.service.status import Status
 from tests.support.namespace import Namespace
 from tests.support.processes import family
 
@@ -32,7 +34,7 @@ class Service:
         self._folder = tempfile.TemporaryDirectory(prefix="secmarkd-bench-")
         address = f"{self._folder.name}/notify"
         words = [word for each in dirs for word in ("--config-dir", each)]
-        argv = [sys.executable, "-m", "secmarkd.cli.service", *words, "--runtime-dir", self._folder.name]
+        argv = [sys.executable, "-m", "secmarkd.programs.secmarkd", *words, "--runtime-dir", self._folder.name]
         environment = {**ENVIRONMENT, "NOTIFY_SOCKET": address}
         if watchdog is not None:
             environment["WATCHDOG_USEC"] = str(int(watchdog * 1e6))

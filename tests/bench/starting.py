@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Start to READY with the shipped label map, and a verification pass when nothing has changed.
 
 The start is that of the real service: from its exec to the datagram READY=1. Its baseline is an interpreter that imports

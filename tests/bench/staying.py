@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A deleted element, repaired while the program that deleted it stays: `nft -i`.
 
 One that ends takes time away: when a program that used nftables ends, the kernel lets nobody write until what was deleted
@@ -15,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.service.fight import QUIET
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.service.contention import QUIET
 from tests.bench.figures import Figure, Section
 from tests.bench.maps import port_tuples, write_ports
 from tests.bench.service import Service

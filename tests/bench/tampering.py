@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random tampering by the hypothesis state machine of tests/netns/test_tampering.py, in a process of its own.
 
 Each tampering is seen by the service over the real kernel, and compared with what it should have told and done: a missed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Being there when something happens."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What every adapter of `ports.AccessQuestions` does. The world has these rules, and no others of its two domains:
 
 allow READER WEB:packet { send recv };     allow unlabeled_t unlabeled_t:packet { forward_in forward_out };

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What every `ports.ChangeEvents` does, for the fake and for netlink in a network namespace."""
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from typing import Protocol
 
 import pytest
 
+from secmarkd.change.diff import diff
+from secmarkd.change.early_repair import MOST, narrowed
 from secmarkd.errors import KernelError
 from secmarkd.ports import ChangeEvents, News, Nft
-from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.elements import Elements, Field
-from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.hints import MOST, narrowed
-from secmarkd.ruleset.table import Chain, ObjectKind, Table
-from secmarkd.ruleset.transaction import AddElements, AddObjects, DeleteElements, Replace
+from secmarkd.table.elements import Elements, Field
+from secmarkd.table.generation import successor
+from secmarkd.table.table import Chain, ObjectKind, Table
+from secmarkd.table.transaction import AddElements, AddObjects, DeleteElements, Replace
 from tests.support.tables import Values, find_map, full_table, make_map, make_object, replace_map, with_elements
 
 TABLE = full_table(ObjectKind.COUNTER)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What every `ports.Nft` does: one suite for the fake, for libnftables in a network namespace, and for secmark objects in
 the virtual machine with SELinux. A world is the port and a way for others to change the ruleset.
 """
@@ -10,13 +11,14 @@ from typing import Protocol
 
 import pytest
 
+from secmarkd.change.plan import plan
+from secmarkd.change.rebuild import rebuild
+from secmarkd.compiler.compile import OWNED
 from secmarkd.errors import Conflict, KernelError, NotSupported
 from secmarkd.ports import Nft
-from secmarkd.ruleset.compile import OWNED
-from secmarkd.ruleset.elements import Elements, Field
-from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.plan import plan
-from secmarkd.ruleset.table import (
+from secmarkd.table.elements import Elements, Field
+from secmarkd.table.generation import successor
+from secmarkd.table.table import (
     Chain,
     Foreign,
     Key,
@@ -30,13 +32,12 @@ from secmarkd.ruleset.table import (
     Table,
     Verdict,
 )
-from secmarkd.ruleset.transaction import (
+from secmarkd.table.transaction import (
     AddElements,
     AddObjects,
     Adopt,
     DeleteElements,
     DeleteObjects,
-    Rebuild,
     Remove,
     Replace,
 )
@@ -239,9 +240,9 @@ class NftContract:
         after = replace(before, chains=before.chains[:1], maps=before.maps[:2])
         after = replace(after, chains=tuple(replace(each, rules=()) for each in after.chains))
         world.nft.commit((Replace(before),))
-        world.nft.commit((Rebuild(before, after),))
+        world.nft.commit((rebuild(before, after),))
         assert world.nft.read() == after
-        world.nft.commit((Rebuild(after, before),))
+        world.nft.commit((rebuild(after, before),))
         assert world.nft.read() == before
 
     def test_a_policy_is_put_right_by_a_rebuild(self, world: World) -> None:
@@ -252,16 +253,16 @@ class NftContract:
         after = replace(before, chains=tuple(chains))
         assert after != before
         world.nft.commit((Replace(before),))
-        world.nft.commit((Rebuild(before, after),))
+        world.nft.commit((rebuild(before, after),))
         assert world.nft.read() == after
-        world.nft.commit((Rebuild(after, before),))
+        world.nft.commit((rebuild(after, before),))
         assert world.nft.read() == before
 
     def test_a_table_that_is_another_is_not_rebuilt(self, world: World) -> None:
         before = full_table(world.kind)
         world.nft.commit((Replace(replace(before, chains=(), maps=())),))
         with pytest.raises(Conflict):
-            world.nft.commit((Rebuild(before, replace(before, maps=())),))
+            world.nft.commit((rebuild(before, replace(before, maps=())),))
         assert world.nft.read() == replace(before, chains=(), maps=())
 
     def test_the_generation_rises_with_each_commit_and_only_with_that(self, world: World) -> None:
@@ -293,10 +294,10 @@ class NftContract:
         assert world.nft.flags() == ("persist",)
         assert world.nft.read() == replace(owned, flags=("persist",))
         smaller = replace(owned, chains=())
-        world.nft.commit((Adopt(OWNED), Rebuild(owned, smaller)))
+        world.nft.commit((Adopt(OWNED), rebuild(owned, smaller)))
         assert world.nft.flags() == OWNED
         assert world.nft.read() == smaller
-        world.nft.commit((Rebuild(smaller, owned),))
+        world.nft.commit((rebuild(smaller, owned),))
         assert world.nft.read() == owned
 
     def test_a_table_that_nobody_left_behind_is_not_adopted(self, world: World) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The contract of `ports.AccessQuestions`, kept by the fake; the kernel keeps it in tests/vm/test_contract.py."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.selinux_access import SelinuxAccess
+from secmarkd.adapters.selinux.access import SelinuxAccess
 from tests.contract.access_contract import INDULGED, READER, UNKNOWN, WEB, AccessContract, AccessWorld
 from tests.fakes.access import FakeAccess
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The contract of `ports.ChangeEvents`, kept by the fake and by netlink; and what only the kernel can show."""
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft import LibNft
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.adapters.netlink.query import Netlink
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.ports import News
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace
 from tests.contract.changes_contract import TABLE, ChangesContract, ChangesWorld
 from tests.fakes.changes import FakeChanges
 from tests.fakes.nft import FakeNft

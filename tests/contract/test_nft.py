@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The contract of `ports.Nft`, kept by the fake and by libnftables; and what only one of the two can show.
 
 SECMARKD_CONTRACT_SECMARK=1 uses secmark objects, which needs an active SELinux; counters otherwise.
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.errors import (
     Conflict,
     ContextRejected,
@@ -22,9 +24,8 @@ from secmarkd.errors import (
     StateUnknown,
     WorkerFailed,
 )
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.table import Object, ObjectKind, Table
-from secmarkd.ruleset.transaction import AddObjects, Remove, Replace
+from secmarkd.table.table import Object, ObjectKind, Table
+from secmarkd.table.transaction import AddObjects, Remove, Replace
 from tests.contract.nft_contract import NftContract, World
 from tests.fakes.nft import FakeNft
 from tests.support.capability import has_selinux, require, require_bindings
@@ -127,7 +128,7 @@ class TestLibNft(NftContract):
         assert world.nft.pid is not None
         pid = world.nft.pid
         os.kill(pid, signal.SIGSTOP)
-        monkeypatch.setattr("secmarkd.kernel.nft.WRITE_SECONDS", 0.2)
+        monkeypatch.setattr("secmarkd.adapters.nftables.port.WRITE_SECONDS", 0.2)
         with pytest.raises(WorkerFailed, match="did not answer within"):
             world.nft.commit((Replace(Table()),))
         monkeypatch.undo()

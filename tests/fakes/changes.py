@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A fake of the port `ChangeEvents` that hears what happens to a FakeNft."""
 
 from __future__ import annotations
 
+from secmarkd.change.early_repair import MOST, ElementChange
 from secmarkd.ports import Committed, News, Touched
-from secmarkd.ruleset.hints import MOST, ElementChange
 from tests.fakes.nft import FakeNft
 
 

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A fake of the port `Labellers`."""
 
 from __future__ import annotations
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.ruleset.other_labels import Does, OtherLabel, OtherLabels, Position
+from secmarkd.table.other_labels import Does, OtherLabel, OtherLabels, Position
 
 EVIL = OtherLabel("inet", "other", "evil", "input", 60, Does.PACKETS, Position.AFTER)
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Fakes of the ports `Lookups` and `NameEvents`."""
 
 from __future__ import annotations

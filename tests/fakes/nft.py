@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A fake of the port `Nft` that behaves as libnftables and the kernel do, as far as the contract suite asks.
 
 Every transaction works on a copy, which is thrown away when a command fails. What others do is done by `change`, what goes
@@ -8,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
+from secmarkd.change.early_repair import ElementChange
 from secmarkd.errors import (
     Conflict,
     ContextRejected,
@@ -20,15 +22,15 @@ from secmarkd.errors import (
     TooLarge,
     WorkerFailed,
 )
+from secmarkd.netlink.element import is_tree
+from secmarkd.netlink.elements_write import encode_elements
+from secmarkd.nft.render import render_key
+from secmarkd.nft.text import encode
 from secmarkd.ports import Committed
-from secmarkd.ruleset.elements import Elements
-from secmarkd.ruleset.encode import encode, render_key
-from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.hints import ElementChange
-from secmarkd.ruleset.raw_element import is_tree
-from secmarkd.ruleset.raw_encode import encode_elements
-from secmarkd.ruleset.table import Chain, Lookup, Map, Mark, Object, ObjectKind, Table, Verdict
-from secmarkd.ruleset.transaction import (
+from secmarkd.table.elements import Elements
+from secmarkd.table.generation import successor
+from secmarkd.table.table import Chain, DynamicSet, Foreign, Lookup, Map, Mark, Object, ObjectKind, Table, Verdict
+from secmarkd.table.transaction import (
     AddElements,
     AddObjects,
     Adopt,
@@ -209,10 +211,8 @@ class FakeNft:
         if table is None:
             raise Conflict("no such table", operation=operation, offender="table secmarkd")
         match command:
-            case Rebuild(before, after):
-                if {each.name for each in table.chains} != {each.name for each in before.chains}:
-                    raise Conflict("no such chain", operation=operation, offender="table secmarkd")
-                return self._replaced(after, operation)
+            case Rebuild():
+                return self._rebuilt(table, command, operation)
             case Adopt(flags):
                 if "persist" not in table.flags:
                     raise Conflict("the table was not left behind", operation=operation, offender="table secmarkd")
@@ -236,6 +236,40 @@ class FakeNft:
         for chain in new.chains:
             _check_references(chain, table, operation)
         return table
+
+    def _rebuilt(self, table: Table, command: Rebuild, operation: str) -> Table:
+        """Step by step, as nf_tables carries it out."""
+        if command.flush != tuple(sorted({each.name for each in table.chains})):
+            raise Conflict("no such chain", operation=operation, offender="table secmarkd")
+        table = replace(table, chains=tuple(replace(each, rules=()) for each in table.chains))
+        for each in command.shrink:
+            table = self._applied(table, each, operation)
+        table = _without(table, set(command.delete), operation)
+        table = self._with_objects(table, command.objects, operation)
+        table = replace(table, sets=_by_name((*table.sets, *command.sets)))
+        there = {each.name for each in table.maps}
+        for new in command.maps:
+            if new.name in there:
+                raise Conflict("the map is there", operation=operation, offender=f"map {new.name}")
+            empty = replace(new, elements=Elements(new.elements.width))
+            full = _added(empty, new.elements, table.objects, operation)
+            table = replace(table, maps=_by_name((*table.maps, full)))
+        heads = {each.name: each for each in (*table.chains, *command.chains)}
+        rules = {each.name: each.rules for each in command.rules}
+        order = [each.name for each in command.rules]
+        if set(order) != set(heads):
+            raise Conflict("no such chain", operation=operation, offender="table secmarkd")
+        table = replace(table, chains=tuple(replace(heads[name], rules=rules[name]) for name in order))
+        for grown in command.grow:
+            table = self._applied(table, grown, operation)
+        for chain in table.chains:
+            _check_references(chain, table, operation)
+        return table
+
+    def _applied(self, table: Table, command: Command, operation: str) -> Table:
+        after = self._apply(table, command, operation)
+        assert after is not None
+        return after
 
     def _with_objects(self, table: Table, objects: Iterable[Object], operation: str) -> Table:
         there = {(each.name, each.kind): each for each in table.objects}
@@ -284,8 +318,10 @@ def _size(transaction: Transaction) -> int:
     size = 0
     for command in transaction:
         match command:
-            case Replace(table) | Rebuild(_, table):
+            case Replace(table):
                 size += table.element_count()
+            case Rebuild():
+                size += command.element_count()
             case AddElements(_, elements) | DeleteElements(_, elements):
                 size += len(elements)
     return size
@@ -298,6 +334,43 @@ def _live(table: Table, map_: Map, operation: str) -> Map:
                 raise KernelError("the map has other keys", operation=operation, offender=f"element {map_.name}")
             return each
     raise Conflict("no such map", operation=operation, offender=f"element {map_.name}")
+
+
+_Named = TypeVar("_Named", Object, DynamicSet, Map)
+
+
+def _by_name(things: Iterable[_Named]) -> tuple[_Named, ...]:
+    return tuple(sorted(things, key=lambda each: each.name))
+
+
+def _without(table: Table, gone: set[tuple[str, str]], operation: str) -> Table:
+    """The table without what is foreign, or one of the compiler's; each by its kind and name."""
+    there = {
+        *(("map", each.name) for each in table.maps),
+        *(("set", each.name) for each in table.sets),
+        *(("chain", each.name) for each in table.chains),
+        *((str(each.kind), each.name) for each in table.objects),
+        *((each.what, each.name) for each in table.foreign),
+    }
+    for kind, name in sorted(gone - there):
+        raise Conflict(f"no such {kind}", operation=operation, offender=f"{kind} {name}")
+    left = replace(
+        table,
+        maps=tuple(each for each in table.maps if ("map", each.name) not in gone),
+        sets=tuple(each for each in table.sets if ("set", each.name) not in gone),
+        chains=tuple(each for each in table.chains if ("chain", each.name) not in gone),
+        objects=tuple(each for each in table.objects if (each.kind, each.name) not in gone),
+        foreign=tuple(each for each in table.foreign if not _goes(each, gone)),
+    )
+    used = {(str(each.kind), name) for each in left.maps for name in each.elements.objects}
+    for kind, name in sorted(gone & used):
+        raise Conflict("it is in use", operation=operation, offender=f"{kind} {name}")
+    return left
+
+
+def _goes(each: Foreign, gone: set[tuple[str, str]]) -> bool:
+    """Rules go with their chain's, which were flushed; elements with their map."""
+    return each.what == "rule" or (each.what, each.name) in gone or ("map", each.name) in gone
 
 
 def _with_map(table: Table, map_: Map) -> Table:

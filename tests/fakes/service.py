@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Fakes of what the service talks to, apart from nftables and SELinux (nft.py, selinux.py)."""
 
 from __future__ import annotations
@@ -5,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from secmarkd.compiler.loaded import NOTHING_KNOWN, Loaded
 from secmarkd.events import Event
-from secmarkd.model.labels import Environment
+from secmarkd.model.label_map import Environment
 from secmarkd.model.names import Name
-from secmarkd.service.loading import NOTHING_KNOWN, Loaded
 
 
 @dataclass

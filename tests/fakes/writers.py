@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A fake of the port `Writers`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures of the tests in network namespaces."""
 
 from __future__ import annotations

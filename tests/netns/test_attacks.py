@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What someone with CAP_NET_ADMIN does to hide, to have commands carried out, or to end repairs: seen, named, undone."""
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from secmarkd.adapters.netlink.query import string_attribute
 from secmarkd.events import DriftDetected, DriftFlood, DriftRepaired, Event
-from secmarkd.kernel.netlink_gen import string_attribute
-from secmarkd.model.labels import Mode
-from secmarkd.ruleset.nft_names import can_be_named
+from secmarkd.model.label_map import Mode
+from secmarkd.nft.names import can_be_named
 from tests.support.capability import NFT, require_bindings
 from tests.support.kernel_rig import KernelRig
 from tests.support.names import FINE, STRANGE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Others commit all the time, to their tables and to ours: nothing is made up, nothing mixed, and nothing overlooked."""
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.adapters.netlink.query import Netlink
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.compiler.loaded import Loaded
 from secmarkd.errors import StateUnknown
 from secmarkd.events import DriftRepaired, Event, RulesetBusy
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.elements import Elements
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace
-from secmarkd.service.loading import Loaded
 from secmarkd.service.status import State
+from secmarkd.table.elements import Elements
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace
 from tests.support.capability import require_bindings
 from tests.support.kernel_rig import PATIENCE, KernelRig, told_kinds
 from tests.support.namespace import Namespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Configurations that are wrong, unreadable, empty or huge, and the real service that reads them."""
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from secmarkd.config.reading import MAX_BYTES
-from secmarkd.service.exits import Exit
+from secmarkd.config.files import MAX_BYTES
+from secmarkd.service.exit_codes import Exit
 from tests.bench.maps import port_tuples, write_ports
 from tests.support.capability import has_selinux, require
 from tests.support.real_service import RealService, unit_capabilities

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random label maps against random real packets: the kernel's counters equal the reference evaluator's answers.
 
 Each round loads a random label map in rehearse mode on a host between two others, sends TCP, UDP, ICMP and other packets
@@ -15,16 +16,16 @@ from random import Random
 
 import pytest
 
+from secmarkd.compiler.compile import compile_table
+from secmarkd.compiler.names import Namer
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.evaluate import evaluate
-from secmarkd.model.labels import Environment, LabelMap, Mode, Role
+from secmarkd.model.label_map import Environment, LabelMap, Mode, Role
 from secmarkd.model.packet import Hook, Packet
 from secmarkd.model.protocols import ICMP_PROTOCOLS, OPENED_PROTOCOLS, TCP, UDP
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.names import Namer
-from secmarkd.ruleset.table import ObjectKind
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.nft.text import encode
+from secmarkd.table.table import ObjectKind
+from secmarkd.table.transaction import Replace
 from tests.support import traffic
 from tests.support.capture import Capture
 from tests.support.label_maps import PORTS, random_label_map, without_contradictions

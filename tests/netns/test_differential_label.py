@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """As test_differential, in mode label: what is saved on connections, and what a packet carries to output again.
 
 This machine has no SELinux, so packet marks take the place of labels: the kernel saves, restores, copies (to announced
@@ -14,16 +15,16 @@ from random import Random
 
 import pytest
 
+from secmarkd.compiler.compile import compile_table
+from secmarkd.compiler.names import Namer
 from secmarkd.model.context import Context
 from secmarkd.model.evaluate import ANNOUNCED, evaluate
-from secmarkd.model.labels import LabelMap, Mode, Role
+from secmarkd.model.label_map import LabelMap, Mode, Role
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, UDP
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.names import Namer
-from secmarkd.ruleset.table import ObjectKind
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.nft.text import encode
+from secmarkd.table.table import ObjectKind
+from secmarkd.table.transaction import Replace
 from tests.netns.test_differential import ENVIRONMENT, Round, own_role, with_real_addresses
 from tests.support import traffic
 from tests.support.label_maps import random_label_map, without_contradictions

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Another process with CAP_NET_ADMIN sends to every netlink socket of ours what the kernel would: nobody believes it."""
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.netlink_batch import NetlinkBatch
-from secmarkd.kernel.netlink_dump import NetlinkDump
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.netlink_gen import NFT_MSG_NEWGEN, SUBSYSTEM, Netlink
-from secmarkd.kernel.netlink_link import FAMILY, HEADER
-from secmarkd.ruleset.hints import ElementChange
+from secmarkd.adapters.netlink.batch import NetlinkBatch
+from secmarkd.adapters.netlink.dump import NetlinkDump
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.adapters.netlink.query import NFT_MSG_NEWGEN, SUBSYSTEM, Netlink
+from secmarkd.adapters.netlink.socket import FAMILY, HEADER
+from secmarkd.change.early_repair import ElementChange
 from tests.support.capability import require_namespaces
 from tests.support.namespace import Namespace
 from tests.support.raw_netlink import KEY, attribute, element, key, objref

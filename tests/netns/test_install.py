@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`make install` and `make uninstall` of this very system: in a mount namespace where /usr, /etc and /run are copies."""
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ cd "$REPOSITORY"
 """The service manager is one that says what it is asked and does everything; the service runs if there is /run/active."""
 LOOK = """\
 import os, sys
-places = ("python/secmarkd/cli/service.py", "labels.d/20-web.toml")
+places = ("python/secmarkd/programs/secmarkd.py", "labels.d/20-web.toml")
 print("looking", flush=True)
 missed = 0
 while not os.path.exists("/run/enough"):

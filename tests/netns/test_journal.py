@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service with a journald that takes nothing, is gone, and comes back: the labels are kept meanwhile."""
 
 from __future__ import annotations

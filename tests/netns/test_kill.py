@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """kill -9 at every step: the labels are whole, nothing of the service is left behind, and the next start adopts them.
 
 The service kills itself at a named point (tests/support/dying_service.py), is killed from outside, or by its own worker in
@@ -17,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Change, Thing
-from secmarkd.ruleset.table import Table
-from secmarkd.service.lock import holder
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.adapters.run.lock import holder
+from secmarkd.change.diff import diff
+from secmarkd.table.drift import Change, Thing
+from secmarkd.table.table import Table
 from tests.support.faults import LibnftablesFaults
 from tests.support.namespace import Namespace
 from tests.support.real_service import RealService
@@ -63,7 +64,7 @@ class Scene:
 
     def _start(self, point: str) -> None:
         self._starts += 1
-        entry = ("tests.support.dying_service", point, str(self._armed)) if point else ("secmarkd.cli.service",)
+        entry = ("tests.support.dying_service", point, str(self._armed)) if point else ("secmarkd.programs.secmarkd",)
         self.service.start(entry=entry)
 
     @property

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the service needs and has not: a capability, a library, memory, descriptors, room in /run. A sentence, no trace."""
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.service.exits import Exit
-from secmarkd.service.lock import holder
+from secmarkd.adapters.run.lock import holder
+from secmarkd.service.exit_codes import Exit
 from tests.support.capability import require
 from tests.support.namespace import Namespace
 from tests.support.real_service import PATIENCE, RealService
@@ -198,11 +199,11 @@ sys.path[:0] = {sys.path!r}
 from contextlib import closing
 from pathlib import Path
 from secmarkd.errors import TooLarge
-from secmarkd.kernel.nft import LibNft
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.reconcile import reconcile
-from secmarkd.ruleset.elements import Elements, Field
-from secmarkd.ruleset.table import Map, ObjectKind, Table
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.table.elements import Elements, Field
+from secmarkd.table.table import Map, ObjectKind, Table
+from secmarkd.table.transaction import Replace
 
 from tests.support.tables import make_object
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service beside users and services that come, change and go: with an /etc of its own."""
 
 from __future__ import annotations

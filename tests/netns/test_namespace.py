@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The tests' own network namespaces do what the other tests rely on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A rule of another table, written by a newer nft, that crashes an older libnftables.
 
 The bytes are what nft 1.1.3 sent to the kernel for `meta mark set ip saddr map { 10.0.0.1 : 0x1 }` in `table inet theirs`.
@@ -14,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from secmarkd.adapters.netlink.query import NFPROTO_INET, SUBSYSTEM, string_attribute
+from secmarkd.adapters.netlink.socket import FAMILY, HEADER, messages, open_link
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
-from secmarkd.kernel.netlink_gen import NFPROTO_INET, SUBSYSTEM, string_attribute
-from secmarkd.kernel.netlink_link import FAMILY, HEADER, messages, open_link
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.elements import Elements
-from secmarkd.ruleset.transaction import DeleteElements
 from secmarkd.service.status import State
+from secmarkd.table.elements import Elements
+from secmarkd.table.transaction import DeleteElements
 from tests.support.capability import require, require_bindings
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace

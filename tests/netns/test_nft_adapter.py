@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What libnftables in its own process does that no contract can say: places of errors, memory, cgroups, permissions."""
 
 from __future__ import annotations
@@ -7,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from secmarkd.adapters.netlink.query import Netlink
+from secmarkd.adapters.nftables import port as nft_module
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.errors import Conflict
-from secmarkd.kernel import nft as nft_module
-from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.elements import Elements, Field
-from secmarkd.ruleset.table import Map, ObjectKind, Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Remove, Replace, Transaction
+from secmarkd.table.elements import Elements, Field
+from secmarkd.table.table import Map, ObjectKind, Table
+from secmarkd.table.transaction import AddElements, DeleteElements, Remove, Replace, Transaction
 from tests.support.capability import require, require_bindings
 from tests.support.namespace import Namespace
 from tests.support.tables import find_map, full_table, make_object, replace_map, with_elements
@@ -163,11 +164,11 @@ PRELUDE = f"""
 import sys
 sys.path[:0] = {sys.path!r}
 from secmarkd.errors import SecmarkdError
-from secmarkd.kernel.cgroups import inode
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.table import *
-from secmarkd.ruleset.cgroups import with_cgroups
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.adapters.host.cgroups import inode
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.table.table import *
+from secmarkd.table.cgroups import with_cgroups
+from secmarkd.table.transaction import Replace
 nft = LibNft()
 def cgroups(*paths):
     numbers = [inode(path) or 1 for path in paths]

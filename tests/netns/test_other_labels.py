@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Other tables that set labels, among real rules: found, placed beside ours, and looked for no longer than is cheap."""
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.other_labels import MOST_BYTES, MOST_SECONDS, NetlinkLabellers
-from secmarkd.ruleset.other_labels import Does, OtherLabel, OtherLabels, Position
+from secmarkd.adapters.netlink.labellers import MOST_BYTES, MOST_SECONDS, NetlinkLabellers
+from secmarkd.table.other_labels import Does, OtherLabel, OtherLabels, Position
 from tests.support.capability import require_namespaces
 from tests.support.namespace import Namespace
 

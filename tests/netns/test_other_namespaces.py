@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Another network namespace is another host: it has a lock, a status and labels of its own, in the same /run."""
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def started(service: RealService) -> RealService:
 
 def ctl(service: RealService, namespace: Namespace, *words: str) -> subprocess.CompletedProcess[str]:
     """secmarkctl in a namespace, with the configuration and the folder below /run of the service."""
-    return namespace.run(service.command("control", *words), check=False, env=service.environment)
+    return namespace.run(service.command("secmarkctl", *words), check=False, env=service.environment)
 
 
 def labelled(namespace: Namespace) -> bool:
@@ -100,5 +101,5 @@ def test_each_namespace_may_have_a_service_and_only_one(
 
 def _third(service: RealService, namespace: Namespace) -> str:
     """What another service in a namespace that has one ends with."""
-    command = [sys.executable, "-m", *service.command("service")[2:]]
+    command = [sys.executable, "-m", *service.command("secmarkd")[2:]]
     return namespace.run(command, check=False, env=service.environment).stderr

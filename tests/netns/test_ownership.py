@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`ownership = "exclusive"` where nft cannot carry it out: refused with the reason, and nothing changed.
 
 What it does where it works is seen in the virtual machine (tests/vm/test_ownership.py).
@@ -7,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.compiler.compile import OWNED
 from secmarkd.errors import NotSupported
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.compile import OWNED
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Replace
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace
 from tests.support.capability import require_bindings
 from tests.support.namespace import Namespace
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The promises of the README, each held by the real service in a namespace.
 
 Beside these: what packets are labelled with during an act (tests/vm/test_no_window.py), and kill -9 at every step of a pass
@@ -15,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.cli import control
-from secmarkd.kernel.netlink_gen import NFPROTO_INET, Netlink
-from secmarkd.service.exits import Exit
+from secmarkd.adapters.netlink.query import NFPROTO_INET, Netlink
+from secmarkd.programs import secmarkctl
+from secmarkd.service.exit_codes import Exit
 from tests.support import foreign
 from tests.support.capability import require_bindings
 from tests.support.flood import Flood
@@ -211,7 +212,7 @@ def test_a_bad_configuration_never_changes_the_kernel(
             rejected = service.reloads()
             assert (case.name, rejected.accepted, rejected.exit_status) == (case.name, False, Exit.CONFIG)
             assert rejected.problems, case.name
-            applied = control.main(["apply", *folders, "--runtime-dir", str(service.root / "elsewhere")])
+            applied = secmarkctl.main(["apply", *folders, "--runtime-dir", str(service.root / "elsewhere")])
             assert (case.name, applied) == (case.name, Exit.CONFIG)
             assert rejected.problems[0] in capsys.readouterr().err
             assert kernel.generation() == generation, case.name

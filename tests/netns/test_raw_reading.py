@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is read by raw netlink is what was written, and elements are those that libnftables lists."""
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from secmarkd.kernel.netlink_dump import NetlinkDump
-from secmarkd.kernel.netlink_gen import Netlink
-from secmarkd.kernel.nft import LibNft
-from secmarkd.kernel.nft_reader import Reader
-from secmarkd.ruleset.element_text import render_packed
-from secmarkd.ruleset.raw_element import attributes, is_tree
-from secmarkd.ruleset.table import NAME, Map, ObjectKind, Table
-from secmarkd.ruleset.transaction import AddElements, DeleteElements, Replace
+from secmarkd.adapters.netlink.dump import NetlinkDump
+from secmarkd.adapters.netlink.query import Netlink
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.adapters.nftables.reader import Reader
+from secmarkd.netlink.element import attributes, is_tree
+from secmarkd.nft.element_text import render_packed
+from secmarkd.table.table import NAME, Map, ObjectKind, Table
+from secmarkd.table.transaction import AddElements, DeleteElements, Replace
 from tests.support.capability import require_bindings, require_namespaces
 from tests.support.json_elements import with_listed_elements
 from tests.support.namespace import Namespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Tampering that prints as ours: made by raw netlink, seen, named, and undone by the service."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from secmarkd.events import DriftDetected, DriftFlood
-from secmarkd.model.labels import Mode
+from secmarkd.model.label_map import Mode
 from tests.support.capability import require_bindings
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace

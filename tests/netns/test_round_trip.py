@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is written to the kernel is what is read from it, whatever it is."""
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from secmarkd.kernel.nft import LibNft
-from secmarkd.ruleset.stages import stages
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Rebuild, Replace
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.change.rebuild import rebuild
+from secmarkd.change.staged_reload import stages
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Replace
 from tests.support.capability import require_bindings, require_namespaces
 from tests.support.namespace import Namespace
 from tests.support.strategies import tables
@@ -42,7 +44,7 @@ def test_every_table_reads_back_as_it_was_written(nft: LibNft, table: Table) -> 
 def test_every_table_is_rebuilt_into_every_other(nft: LibNft, before: Table, after: Table) -> None:
     after = replace(after, flags=before.flags)
     nft.commit((Replace(before),))
-    nft.commit((Rebuild(before, after),))
+    nft.commit((rebuild(before, after),))
     assert nft.read() == after
 
 
@@ -52,5 +54,5 @@ def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, a
     after = replace(after, flags=before.flags)
     nft.commit((Replace(before),))
     for one, next_one in pairwise((before, *stages(before, after))):
-        nft.commit((Rebuild(one, next_one),))
+        nft.commit((rebuild(one, next_one),))
         assert nft.read() == next_one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """/run/secmarkd removed under the real service, and signals that come before it can take them."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from secmarkd.service.exits import Exit
+from secmarkd.service.exit_codes import Exit
 from tests.support.real_service import PATIENCE, RealService
 from tests.support.waiting import eventually
 

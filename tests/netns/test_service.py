@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service in a network namespace of its own, rehearsing: what service manager, journal and kernel see of it."""
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.kernel.processes import counts_as_kernel
-from secmarkd.service.exits import Exit
+from secmarkd.adapters.host.processes import counts_as_kernel
+from secmarkd.service.exit_codes import Exit
 from tests.support.capability import require
 from tests.support.namespace import Namespace
 from tests.support.processes import EPOLL_WAIT, RECEIVE, system_call

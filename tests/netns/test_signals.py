@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Signals at awkward moments: storms of them, and those that come while a transaction is under way."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from secmarkd.service.exits import Exit
+from secmarkd.service.exit_codes import Exit
 from tests.support.faults import LibnftablesFaults
 from tests.support.processes import POLL, system_call
 from tests.support.real_service import PATIENCE, RealService
@@ -99,7 +100,7 @@ def test_neither_a_reload_nor_a_hangup_ends_a_secmarkctl_that_writes(
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     faults.order("write", "wait for", gate)
-    command = service.command("control", "apply")
+    command = service.command("secmarkctl", "apply")
     applying = service.namespace.popen(command, env=service.environment, stdout=subprocess.PIPE, text=True)
     faults.await_carried_out(PATIENCE)
     for verb in ("reload", "apply", "clear"):

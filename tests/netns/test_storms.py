@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service beside programs that never stop committing: two lines, an author, and repairs that go on."""
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from secmarkd.adapters.host.processes import counts_as_kernel
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
 from secmarkd.events import DriftDetected
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.processes import counts_as_kernel
 from tests.support.capability import require, require_bindings
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace

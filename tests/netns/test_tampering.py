@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random tampering with the table of a running service, in a namespace: none missed, none made up, all of it undone.
 
 Single elements are put right as soon as the kernel's events tell of them, before the table is read.
@@ -16,16 +17,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from secmarkd.compiler.compile import compile_table
+from secmarkd.compiler.loaded import Loaded
 from secmarkd.events import Attributed, DriftRepaired
 from secmarkd.model.address import parse_prefix
 from secmarkd.model.context import parse_context
-from secmarkd.model.labels import Environment, LabelMap, Mode, Origin, Role, Rule, Settings
+from secmarkd.model.label_map import Environment, LabelMap, Mode, Origin, Role, Rule, Settings
 from secmarkd.model.protocols import TCP, UDP
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.encode import render_key
-from secmarkd.ruleset.raw_element import is_tree
-from secmarkd.ruleset.table import Chain, Map, Table
-from secmarkd.service.loading import Loaded
+from secmarkd.netlink.element import is_tree
+from secmarkd.nft.render import render_key
+from secmarkd.table.table import Chain, Map, Table
 from tests.support.capability import in_ci, require_bindings
 from tests.support.kernel_rig import KernelRig, told_kinds
 from tests.support.namespace import Namespace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What packets of a namespace can never show is read from that namespace, and said by check, show and explain."""
 
 from __future__ import annotations
@@ -73,6 +74,6 @@ def test_explain_says_what_the_kernel_sees_in_the_place_of_a_port(host: RealServ
 def test_the_namespace_is_that_of_the_process_and_not_that_of_its_sys(host: RealService) -> None:
     enter = ["nsenter", f"--net={host.namespace.path}"]
     done = subprocess.run(
-        [*enter, *host.command("control", "check")], env=host.environment, capture_output=True, text=True
+        [*enter, *host.command("secmarkctl", "check")], env=host.environment, capture_output=True, text=True
     )
     assert "e2 is a port of the bridge br0" in done.stdout

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Another version is put where the running service came from."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """libnftables crashes, hangs, lacks memory, refuses or talks nonsense in a real worker: one request fails, nothing else."""
 
 from __future__ import annotations
@@ -7,17 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.errors import (
     Conflict,
     RelabelDenied,
     WorkerFailed,
 )
 from secmarkd.events import Degraded, DriftRepaired, Priority, Recovered
-from secmarkd.kernel.nft import LibNft
 from secmarkd.reconcile import Action, reconcile
-from secmarkd.ruleset.table import ObjectKind, Table
-from secmarkd.ruleset.transaction import AddObjects, Replace
 from secmarkd.service.status import State
+from secmarkd.table.table import ObjectKind, Table
+from secmarkd.table.transaction import AddObjects, Replace
 from tests.support.faults import FOREVER, LibnftablesFaults
 from tests.support.kernel_rig import KernelRig
 from tests.support.namespace import Namespace
@@ -68,8 +69,8 @@ def test_a_worker_that_goes_wrong_costs_its_request_and_nothing_else(
     faults.order(request_kind, effect, argument)
     with monkeypatch.context() as patched:
         if effect == "hang":
-            patched.setattr("secmarkd.kernel.nft.WRITE_SECONDS", 0.5)
-            patched.setattr("secmarkd.kernel.nft.WRITE_SECONDS_PER_ELEMENT", 0)
+            patched.setattr("secmarkd.adapters.nftables.port.WRITE_SECONDS", 0.5)
+            patched.setattr("secmarkd.adapters.nftables.port.WRITE_SECONDS_PER_ELEMENT", 0)
         with pytest.raises(WorkerFailed, match=said) as caught:
             REQUESTS[request_kind](nft)
     assert ("a newer nft" in caught.value.hint) is (effect in ("die", "abort", "exit"))
@@ -190,7 +191,7 @@ def test_a_worker_that_hangs_is_killed_at_its_deadline_and_the_watchdog_waits_fo
     faults.order("write", "hang")
     rig.notifier.take()
     with monkeypatch.context() as patched:
-        patched.setattr("secmarkd.kernel.nft.WRITE_SECONDS", 0.3)
+        patched.setattr("secmarkd.adapters.nftables.port.WRITE_SECONDS", 0.3)
         rig.namespace.nft(DAMAGE)
         rig.woken()
     assert {"EXTEND_TIMEOUT_USEC": "150000000"} in rig.notifier.take()

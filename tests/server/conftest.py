@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The server machine as fixtures: `labelled` has services and another host beside it, fresh for every test."""
 
 from __future__ import annotations

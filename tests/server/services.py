@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Services of the server machine, and the other host on its cable.
 
 This host is 192.0.2.1 and 2001:db8::1. The network namespace `peer` is another host, 192.0.2.2 and 2001:db8::2, whose

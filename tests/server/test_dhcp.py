@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """DHCP has a port at each end, and its answers belong to no connection that the question has opened."""
 
 from __future__ import annotations

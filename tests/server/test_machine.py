@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the server machine has, and that nothing of it runs before a test starts it."""
 
 from __future__ import annotations

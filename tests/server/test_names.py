@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Names and who needs them: systemd-resolved's stub, multicast DNS, NetBIOS, and services that look their clients up."""
 
 from __future__ import annotations

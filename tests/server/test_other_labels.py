@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Labels that iptables sets, by way of nftables, are named like those of nftables' own rules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Follows the advice of a problem to the letter: what the message says is written into the file."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from secmarkd.config.folders import folders_of
+from secmarkd.config.directories import folders_of
 from secmarkd.config.load import load
 from secmarkd.config.mistakes.advice import toml, toml_key
 from secmarkd.errors import ConfigError, Fix, Problem

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What this machine can do, and what a test does where it cannot.
 
     require_namespaces()

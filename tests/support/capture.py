@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Every packet that a namespace's hooks see, as the reference evaluator takes it: captured at the device, with conntrack's
 answer worked out from the order of the packets.
 

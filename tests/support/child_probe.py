@@ -1,4 +1,5 @@
-"""What tests run in a `kernel.child.Child`: a process that does as it is told."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests run in a `workers.parent.Child`: a process that does as it is told."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ import sys
 from typing import Any
 
 from secmarkd.errors import Conflict
-from secmarkd.kernel.privileges import give_up
-from secmarkd.kernel.serving import Final, serve
+from secmarkd.workers.child import Final, serve
+from secmarkd.workers.privileges import give_up
 
 
 def handle(request: tuple[str, Any]) -> object:

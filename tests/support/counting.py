@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How much work something is, counted and not timed: the same number on every machine, busy or not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`python -m tests.support.dying_service POINT FILE [ARGUMENT…]`: secmarkd, killed by SIGKILL at one point of its work.
 
 POINT is such as `before commit 2`: what it is about to ask of nftables, or has just been answered. It counts from when FILE
@@ -13,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from secmarkd.cli.service import main
-from secmarkd.cli.tools import Tools, open_nft
 from secmarkd.ports import Nft
-from secmarkd.ruleset.table import Table
-from secmarkd.ruleset.transaction import Transaction
+from secmarkd.programs.secmarkd import main
+from secmarkd.programs.wiring import Tools, open_nft
+from secmarkd.table.table import Table
+from secmarkd.table.transaction import Transaction
 
 
 class DyingNft:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Faults where they come from in life: libnftables of the worker processes crashes, hangs, refuses or talks nonsense.
 
     faults.order("write", "die", signal.SIGSEGV)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Packets at full rate through a host's hooks, counted twice: by its label table, and by a table of the test's own.
 
     with Flood(host, peer) as flood:

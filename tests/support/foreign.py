@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A ruleset of other programs around our table: every family, and every kind of thing that tables hold."""
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service, five times as hasty in a fight: it takes as many repairs as ever, and less time between them."""
 
 from __future__ import annotations
 
 import sys
 
-from secmarkd.cli.service import main
-from secmarkd.service import fight
+from secmarkd.programs.secmarkd import main
+from secmarkd.service import contention
 
 if __name__ == "__main__":
-    fight.FIRST /= 5
-    fight.QUIET /= 5
+    contention.FIRST /= 5
+    contention.QUIET /= 5
     sys.exit(main())

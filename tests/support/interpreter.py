@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Carries out a compiled table on a packet as the kernel would, from what nft(8) says of each statement.
 
 A second reading of the ruleset, for property tests that need thousands of packets; the network-namespace lane shows that
@@ -14,8 +15,8 @@ from secmarkd.model.address import Address
 from secmarkd.model.evaluate import interface_matches
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import DCCP, SCTP, TCP, UDP, WITH_PORTS
-from secmarkd.ruleset.elements import unpack_value
-from secmarkd.ruleset.table import (
+from secmarkd.table.elements import unpack_value
+from secmarkd.table.table import (
     CgroupId,
     Chain,
     Foreign,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A socket like journald's, for what speaks systemd's native protocol."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What libnftables' JSON says of the elements of a table: the oracle for the path by raw netlink."""
 
 from __future__ import annotations
@@ -7,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
-from secmarkd.ruleset.element_text import interface_text
-from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
-from secmarkd.ruleset.foreign import Json
-from secmarkd.ruleset.raw_elements import fill
-from secmarkd.ruleset.table import Map, Table
+from secmarkd.netlink.elements import fill
+from secmarkd.nft.element_text import interface_text
+from secmarkd.table.elements import Elements, Field, key_width, pack_value
+from secmarkd.table.foreign import Json
+from secmarkd.table.table import Map, Table
 
 _PROTOCOLS = WITHOUT_PORTS | WITH_PORTS
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)

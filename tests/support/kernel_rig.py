@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A service over the real kernel, in the process of a test, with a clock that the test sets and a journal that it reads."""
 
 from __future__ import annotations
@@ -5,16 +6,16 @@ from __future__ import annotations
 import re
 import select
 
+from secmarkd.adapters.host.processes import Processes
+from secmarkd.adapters.netlink.labellers import NetlinkLabellers
+from secmarkd.adapters.netlink.notifications import NetlinkEvents
+from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.compiler.loaded import Loaded
 from secmarkd.events import DriftDetected, DriftFlood, Event
-from secmarkd.kernel.netlink_events import NetlinkEvents
-from secmarkd.kernel.nft import LibNft
-from secmarkd.kernel.other_labels import NetlinkLabellers
-from secmarkd.kernel.processes import Processes
-from secmarkd.model.labels import Environment
-from secmarkd.ruleset.transaction import Transaction
-from secmarkd.service.loading import Loaded
-from secmarkd.service.service import Service
-from secmarkd.service.world import World
+from secmarkd.model.label_map import Environment
+from secmarkd.service.adapters import World
+from secmarkd.service.machine import Service
+from secmarkd.table.transaction import Transaction
 from tests.fakes.access import FakeAccess
 from tests.fakes.selinux import FakeSelinux
 from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random label maps and packets that meet each other often: few ports, addresses, interfaces and users."""
 
 from __future__ import annotations
@@ -7,14 +8,14 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
+from secmarkd.compiler.compile import compile_table
 from secmarkd.errors import ConfigError
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
+from secmarkd.model.label_map import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import DCCP, OPENED_PROTOCOLS, SCTP, TCP, UDP, UDPLITE, WITH_PORTS
-from secmarkd.ruleset.compile import compile_table
 
 
 def existing(*cgroups: str) -> dict[str, int]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # ruff: noqa: E501, RUF001, B950
 """Mistakes that people make, each with what it is written in: as many kinds as are known."""
 

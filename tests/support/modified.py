@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Waiting for a file to be written, without looking again and again."""
 
 from __future__ import annotations

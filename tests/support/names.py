@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Names of things that an attacker gives: the kernel takes them all, most of them nft's grammar does not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Network namespaces for tests: made, used, and removed with everything that ran in them.
 
     with Namespace() as one, Namespace() as two:

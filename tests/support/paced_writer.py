@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`python -m tests.support.paced_writer RATE TEXT…`: commits the texts in turn, so many a second, until it is killed.
 
 Says a line on stdout before it begins.

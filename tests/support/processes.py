@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What processes take of the machine, by /proc."""
 
 from __future__ import annotations

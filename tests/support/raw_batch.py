@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Transactions of nf_tables by raw netlink, for what nft's text and JSON cannot say: a table written again with a change.
 
 clone = Clone.of_our_table()            # in the namespace
@@ -14,12 +15,12 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, fields
 
-from secmarkd.kernel.netlink_dump import NetlinkDump
-from secmarkd.kernel.netlink_gen import NFPROTO_INET, SUBSYSTEM, string_attribute
-from secmarkd.kernel.netlink_link import FAMILY, Link, Message
-from secmarkd.ruleset.raw_element import attributes
-from secmarkd.ruleset.raw_structure import Structure
-from secmarkd.ruleset.table import NAME
+from secmarkd.adapters.netlink.dump import NetlinkDump
+from secmarkd.adapters.netlink.query import NFPROTO_INET, SUBSYSTEM, string_attribute
+from secmarkd.adapters.netlink.socket import FAMILY, Link, Message
+from secmarkd.netlink.element import attributes
+from secmarkd.netlink.structure import Structure
+from secmarkd.table.table import NAME
 from tests.support.raw_netlink import attribute
 
 Change = Callable[[str, bytes], bytes | None]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A table with every form of every statement that `encode` writes: what the decoder must read from any nft and kernel."""
 
 from __future__ import annotations
@@ -5,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 
-from secmarkd.ruleset.elements import Field
-from secmarkd.ruleset.table import (
+from secmarkd.table.elements import Field
+from secmarkd.table.table import (
     CgroupId,
     Chain,
     DynamicSet,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Elements as the kernel would send them: written for tests, apart from how secmarkd reads them."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ import socket
 import struct
 import sys
 
-from secmarkd.ruleset.elements import Elements, Field
+from secmarkd.table.elements import Elements, Field
 
 INTERVAL_END, CATCHALL = 1, 2
 KEY, DATA, FLAGS, TIMEOUT, EXPIRATION, USERDATA, EXPR, OBJREF, KEY_END, EXPRESSIONS = 1, 2, 3, 4, 5, 6, 7, 9, 10, 11

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service in a network namespace, rehearsing: started as a service manager does, and seen from outside."""
 
 from __future__ import annotations
@@ -64,19 +65,19 @@ class RealService:
     def command(self, module: str, *words: str) -> list[str]:
         """The command line of a program: `service`, or `control` with a verb."""
         folders = ["--config-dir", str(self.root / "etc"), "--runtime-dir", str(self.runtime_folder)]
-        return [sys.executable, "-m", f"secmarkd.cli.{module}", *words, *folders]
+        return [sys.executable, "-m", f"secmarkd.programs.{module}", *words, *folders]
 
-    def start(self, *prefix: str, entry: Sequence[str] = ("secmarkd.cli.service",), **environment: str) -> None:
+    def start(self, *prefix: str, entry: Sequence[str] = ("secmarkd.programs.secmarkd",), **environment: str) -> None:
         """Start it; `prefix` is a command that runs it, such as setpriv, `entry` another module with its arguments."""
         base = {**self.environment, "NOTIFY_SOCKET": str(self.root / "notify")}
-        interpreter, option, _, *folders = self.command("service")
+        interpreter, option, _, *folders = self.command("secmarkd")
         with open(self.log, "ab") as log:
             command = self.namespace.argv([*prefix, interpreter, option, *entry, *folders])
             self.process = subprocess.Popen(command, stderr=log, env={**base, **environment})
 
     def ctl(self, *words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """Run `secmarkctl` to its end."""
-        return self.namespace.run([*prefix, *self.command("control", *words)], check=False, env=self.environment)
+        return self.namespace.run([*prefix, *self.command("secmarkctl", *words)], check=False, env=self.environment)
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

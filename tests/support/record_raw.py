@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Records what nf_tables says of tables that this machine's nft has written: `python3 -m tests.support.record_raw`.
 
 It makes and deletes `table inet secmarkd`, so it belongs into a namespace of its own or the test machine. Prints JSON for
@@ -13,10 +14,10 @@ import sys
 from contextlib import closing
 from dataclasses import astuple
 
-from secmarkd.kernel.netlink_dump import NetlinkDump
-from secmarkd.ruleset.encode import encode
-from secmarkd.ruleset.table import NAME, ObjectKind
-from secmarkd.ruleset.transaction import Remove, Replace
+from secmarkd.adapters.netlink.dump import NetlinkDump
+from secmarkd.nft.text import encode
+from secmarkd.table.table import NAME, ObjectKind
+from secmarkd.table.transaction import Remove, Replace
 from tests.support.raw_forms import CGROUPS, forms_table
 from tests.support.tables import full_table
 

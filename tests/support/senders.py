@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Senders with as little of their own cost as Python allows: sendmmsg by ctypes, and small TCP segments."""
 
 from __future__ import annotations

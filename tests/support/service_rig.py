@@ -1,12 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A service among fakes, and configurations for it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from secmarkd.compiler.compile import compile_table
+from secmarkd.compiler.loaded import Loaded
 from secmarkd.events import Event
 from secmarkd.model.context import Context, parse_context
-from secmarkd.model.labels import (
+from secmarkd.model.label_map import (
     Defaults,
     Environment,
     LabelMap,
@@ -22,13 +25,11 @@ from secmarkd.model.labels import (
 from secmarkd.model.names import Found
 from secmarkd.model.protocols import TCP
 from secmarkd.ports import CgroupNews
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.elements import Elements
-from secmarkd.ruleset.table import Table
-from secmarkd.service.loading import Loaded
-from secmarkd.service.service import Service
+from secmarkd.service.adapters import World
+from secmarkd.service.machine import Service
 from secmarkd.service.status import Status
-from secmarkd.service.world import World
+from secmarkd.table.elements import Elements
+from secmarkd.table.table import Table
 from tests.fakes.access import FakeAccess
 from tests.fakes.cgroups import FakeCgroupEvents
 from tests.fakes.changes import FakeChanges

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Random tables, of everything that nft can hold and the types can say."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ import ipaddress
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
-from secmarkd.ruleset.table import (
+from secmarkd.table.elements import Elements, Field, key_width, pack_value
+from secmarkd.table.table import (
     BaseHook,
     Chain,
     Key,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which tables the kernel tells of when something in them changes: what `nft monitor` shows, without its crashes.
 
 (nft 1.0.6's monitor dies over elements of interval maps.) A commit's messages are there once the commit has returned.
@@ -7,8 +8,8 @@ from __future__ import annotations
 
 import socket
 
-from secmarkd.kernel.netlink_gen import NFT_MSG_NEWGEN, attributes
-from secmarkd.kernel.netlink_link import FAMILY, HEADER, aligned, open_link
+from secmarkd.adapters.netlink.query import NFT_MSG_NEWGEN, attributes
+from secmarkd.adapters.netlink.socket import FAMILY, HEADER, aligned, open_link
 from tests.support.namespace import Namespace
 
 _GROUP = 7  # NFNLGRP_NFTABLES

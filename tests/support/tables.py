@@ -1,11 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Tables for tests: one with every kind of thing that the compiler writes, and the parts to make others."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from secmarkd.ruleset.elements import Elements, Field, key_width, pack_value
-from secmarkd.ruleset.table import (
+from secmarkd.table.elements import Elements, Field, key_width, pack_value
+from secmarkd.table.table import (
     BaseHook,
     Chain,
     Key,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`python -m tests.support.tight_writer SECONDS TEXT…`: commits the texts in turn, with that pause, until it is killed.
 
 Says a line on stdout after the first round.

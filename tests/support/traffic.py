@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Three hosts on one machine (a peer, the host under test, a host behind it) and real connections between them.
 
 peer 10.0.0.2 --- eth0 10.0.0.1 host 10.1.0.1 wg0 --- inner 10.1.0.2      and the same with fd00:0:: and fd00:1::

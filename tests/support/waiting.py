@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Waiting for what no event tells of."""
 
 from __future__ import annotations

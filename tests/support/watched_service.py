@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The real service, asked by its status file what it has made of things: no waiting for lines that may be held back."""
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from secmarkd.service.status import Reload, Status, StatusFile
+from secmarkd.adapters.run.status_file import StatusFile
+from secmarkd.service.status import Reload, Status
 from tests.support.namespace import Namespace
 from tests.support.processes import family
 from tests.support.real_service import PATIENCE, RealService
@@ -29,7 +31,7 @@ class WatchedService(RealService):
         return [
             sys.executable,
             "-m",
-            f"secmarkd.cli.{module}",
+            f"secmarkd.programs.{module}",
             *words,
             *folders,
             f"--runtime-dir={self.runtime_folder}",

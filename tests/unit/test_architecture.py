@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What ARCHITECTURE.md says of the tests is so: every fault of its matrix is held by a test that exists, or explained."""
 
 from __future__ import annotations
@@ -7,7 +8,11 @@ import functools
 import re
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+import pytest
+
+from tests.support.paths import REPOSITORY
+
+PROGRAM = REPOSITORY / "daemon/secmarkd"
 FAULTS = 49
 SENTENCE = re.compile(r"\w+[^.!?]{10,}[.!?](\s|$)")
 NODE = re.compile(r"`((?:tests/)?[\w/.-]+\.py)((?:::\w+)*)(?:\[[\w-]+\])?`")
@@ -65,3 +70,15 @@ def test_every_test_that_the_fault_matrix_names_exists() -> None:
     named = [(number, *found) for number, said in matrix().items() for found in NODE.findall(said)]
     assert named
     assert [each for each in named if not exists(each[1], each[2])] == []
+
+
+@pytest.mark.parametrize(
+    "package", sorted(each.parent for each in PROGRAM.rglob("__init__.py")), ids=lambda path: path.name
+)
+def test_a_package_lists_its_modules(package: Path) -> None:
+    listed = set(re.findall(r"^\s*(\w+)/?  +\w", (package / "__init__.py").read_text(), re.MULTILINE))
+    modules = {each.stem for each in package.glob("*.py")} | {
+        each.parent.name for each in package.glob("*/__init__.py")
+    }
+    missing = modules - listed - {"__init__", "__pycache__"}
+    assert missing == set()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The wall clock may jump: nothing that the service does depends on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`make install` and `make uninstall` below a folder: what they refuse, and what they put there."""
 
 from __future__ import annotations

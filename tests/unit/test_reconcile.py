@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Difference, plan and pass: whatever someone did to the table, one pass names it, puts it right, and says so only then."""
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secmarkd.change.diff import ELEMENT_SAMPLES, diff
+from secmarkd.change.early_repair import ElementChange, Hints
+from secmarkd.change.plan import LARGE_ACTIVATION, InUse, plan
+from secmarkd.change.rebuild import rebuild
+from secmarkd.compiler.compile import compile_table
 from secmarkd.errors import Conflict, ContextRejected, KernelError, StateUnknown, TooLarge, WorkerFailed
-from secmarkd.model.labels import Mode, OnDrift
+from secmarkd.model.label_map import Mode, OnDrift
+from secmarkd.netlink.elements_write import encode_elements
 from secmarkd.reconcile import Action, Outcome, reconcile
-from secmarkd.ruleset.compile import compile_table
-from secmarkd.ruleset.diff import ELEMENT_SAMPLES, diff
-from secmarkd.ruleset.drift import Change, Thing
-from secmarkd.ruleset.elements import Elements, Field
-from secmarkd.ruleset.generation import successor
-from secmarkd.ruleset.hints import ElementChange, Hints
-from secmarkd.ruleset.plan import LARGE_ACTIVATION, InUse, plan
-from secmarkd.ruleset.raw_encode import encode_elements
-from secmarkd.ruleset.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
-from secmarkd.ruleset.transaction import AddElements, Rebuild, Replace, Transaction
+from secmarkd.table.drift import Change, Thing
+from secmarkd.table.elements import Elements, Field
+from secmarkd.table.generation import successor
+from secmarkd.table.table import BaseHook, Chain, Foreign, Map, Object, ObjectKind, Table, Verdict
+from secmarkd.table.transaction import AddElements, Replace, Transaction
 from tests.fakes.nft import FakeNft, changes_between
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, without_contradictions
 
@@ -220,10 +222,10 @@ def test_a_crash_is_no_success_of_another_who_commits_meanwhile() -> None:
 
 
 def test_rejected_context_keeps_the_old_labels() -> None:
-    old = ports_table(3)
+    desired, old = ports_table(3), Table()
     nft = FakeNft(old)
     nft.unknown_contexts.add("system_u:object_r:web_packet_t:s0")
-    outcome = reconcile(nft, replace(ports_table(3), chains=()))
+    outcome = reconcile(nft, desired)
     assert isinstance(outcome.error, ContextRejected)
     assert nft.table == old
 
@@ -351,7 +353,7 @@ def test_element_that_nft_would_silently_keep_is_removed_with_its_map() -> None:
     last = Elements.of(8, {b"\x0a" * 8: "s_web", b"\xff" * 8: "s_web"})
     desired = replace(ports_table(1), maps=(wanted,))
     live = replace(desired, maps=(replace(wanted, elements=last),))
-    assert plan(desired, live) == ((Rebuild(live, desired),),)
+    assert plan(desired, live) == ((rebuild(live, desired),),)
 
 
 def test_what_cannot_be_named_needs_the_table_replaced() -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Reading SELinux denials of packets out of the audit log's text."""
 
 from __future__ import annotations

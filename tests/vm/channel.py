@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The host's end of the agent's port: requests out, replies matched to them by number. See guest/agent.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The test machine as fixtures: `vm` is fresh for every test, for the price of a restored state (about 0.6 s)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Confined test domains and packet types, in CIL.
 
 A test domain may do everything but use packets: for class `packet` it has what it was given and nothing else. So a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a test that failed in a machine is shown with; the machine is gone by the time somebody reads of it."""
 
 from __future__ import annotations

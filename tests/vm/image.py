@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Builds the test machines: Debian 13 with SELinux, booted once and saved in the state of a ready shell.
 
 `python3 image.py [everyday | server]` builds one of recipes.py, or says where it is. An image is a folder in the cache,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The label map in the machine, where `make install` was run: what administrators write, and what becomes of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The SELinux test machine, as tests use it.
 
     with Machine() as vm:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Changing the loaded policy of a running machine in seconds.
 
 `semodule` in the machine takes 25 s under emulation. So the image keeps the policy's CIL and Debian 13's own secilc with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Starting one QEMU and talking to its monitor.
 
 The arguments are the same when the image is built and when it is used: a saved machine state loads only into the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the test machines are made of. image.py builds each by the same steps; the recipe's value is part of the key.
 
 EVERYDAY is the machine of the lane `vm`, as small as can be. SERVER is the same with the services of a Debian server, for

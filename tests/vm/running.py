@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The installed service as administrators see and use it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the service has told the machine's journal, and waiting for what it is about to tell."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A shell in the test machine, with the project's source tree in /root/secmarkd; leaving it ends the machine."""
 
 from __future__ import annotations

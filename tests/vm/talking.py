@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Programs in the machine with sockets that stay open, each in a domain, network namespace and user of its own.
 
     server, client = Talker(vm, "smd_server_t"), Talker(vm, "smd_client_t")

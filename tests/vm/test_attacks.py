@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What ended repairs, hid, or had commands carried out: against the installed service, labelling, with nft 1.1.3."""
 
 from __future__ import annotations

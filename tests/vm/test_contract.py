@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The suites of the other lanes, run in the machine: nft 1.1.3, Linux 6.12, and secmark objects in place of counters."""
 
 from __future__ import annotations

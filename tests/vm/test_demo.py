@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`make run` on a machine where SELinux is active: it labels, and ends by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A confined server that answers plain answers through every encapsulation that the kernel makes, under enforcing.
 
 Such a packet comes to the output hook again as the outer packet, still with the application's socket: SELinux then asks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Connections that were open before the service ever started carry on when it does.
 
 Nothing tracked them before; conntrack sees them first in their middle, and takes whoever speaks first for the one who

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A packet that passes through a host is checked against the label that the host gives it.
 
 SELinux checks it twice (security/selinux/hooks.c, Linux 6.12, with the policy capability network_peer_controls that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A change of the label map takes effect on connections that are open: every packet is labelled for itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A confined client and a confined server on one host: each has its own label for the same connection."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The test machine itself: a real SELinux kernel whose packet labels deny, and states that are the same each time."""
 
 from __future__ import annotations

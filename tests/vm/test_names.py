@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A user that nobody knows yet when the service starts, as one of a directory at boot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What packets get while labels change: confined ends talk over loopback while tables are replaced."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Another table that labels beside the running service: named by plan, status and, once, the journal."""
 
 from __future__ import annotations

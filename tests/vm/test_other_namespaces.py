@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A container's network namespace beside the running service: its packets are checked too, so it needs its own labels."""
 
 from __future__ import annotations

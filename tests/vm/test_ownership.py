@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`ownership = "exclusive"`: others cannot write, a restart takes the table back, and switching is a reload."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Labels by the local process: every packet of its connections has its label, answers included.
 
 In output the hook sees the process. In input it sees it only where early demultiplexing finds its socket (TCP and connected

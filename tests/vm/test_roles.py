@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A connection keeps the role of its opening, under enforcing: confined programs that a guess from ports would cut off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The four seed cases of the label map, as they are written, on an enforcing machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The installed service under the real systemd of an enforcing machine, used as administrators use it."""
 
 from __future__ import annotations

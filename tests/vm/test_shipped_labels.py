@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The label map that is shipped loads into a kernel with Debian's policy, type by type."""
 
 from __future__ import annotations

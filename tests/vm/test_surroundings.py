@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What happens around the running service: another firewall, another policy, another time, a journal that is away."""
 
 from __future__ import annotations

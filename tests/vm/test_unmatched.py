@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which interface packets show on a kernel that has them all: bridges, bonds, VRF."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """TCP between programs in chosen domains of the machine; see guest/peer.py."""
 
 from __future__ import annotations

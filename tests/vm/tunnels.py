@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Ways by which the machine's kernel carries packets of one host inside others: how each is set up, at either end.
 
 Every way joins this host and the namespace `peer`, which are on one cable, by inner addresses of their own.

@@ -1,22 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From files to the model. pydantic is imported here and nowhere else.
 
-    folders         where files live, and which file replaces or masks which
+    directories     where files live, and which file replaces or masks which
     toml_positions  on which line each key and each array item was written
     mistakes/       what is wrong with an item, and what to write instead
     items           one port, address, user, interface... as written -> what it means
     values          a value that is no list, and the list that is meant
     other_words     keys of other tools, and what to write instead
     syntax/         a text that is no TOML: where, why, and what to write instead
-    reading         a file's stable text, and what TOML makes of it: a Document
+    files           a file's stable text, and what TOML makes of it: a Document
     schema          the pydantic models: the keys that exist, and their types
-    complaints      what pydantic found wrong -> Problems in our own words
+    validation      what pydantic found wrong -> Problems in our own words
     checks          what one key, and what one file, cannot know of another
+    trust           who else may write the configuration
     lookalikes      files that look like configuration and are not read
     selection       one table of selectors -> the combinations that atomic rules are made of
-    sources         where labels and settings come from, for people
     build           validated files -> settings, defaults, rules, and where each label comes from
-    load            all of it: `load(folders) -> Configuration`, or a ConfigError with every problem of every file
-    json_schema     the models as JSON Schema, for editors
+    load            all of it: `load(directories) -> Configuration`, or a ConfigError with every problem of every file
 
 Read in this order; each module imports only from those above it. A file is data that a stranger wrote: it is parsed once,
 here, and what leaves this package needs no second look.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Validated files -> settings and atomic rules: one rule for each combination of what a label lists."""
 
 from __future__ import annotations
@@ -5,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secmarkd.config.files import Document, dotted
 from secmarkd.config.mistakes.advice import Mistake, prose
-from secmarkd.config.reading import Document, dotted
 from secmarkd.config.schema import Label, Selectors, SettingsFile, Table
 from secmarkd.config.selection import Selection, origin_at
-from secmarkd.config.sources import LabelSource, Mention, SettingSource
 from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
 from secmarkd.model.context import Context, parse_context
-from secmarkd.model.labels import Defaults, LabelMap, Role, Rule, Settings
+from secmarkd.model.label_map import Defaults, LabelMap, Role, Rule, Settings
 from secmarkd.model.note import Note
+from secmarkd.model.sources import LabelSource, Mention, SettingSource
 
 MAX_RULES = 1_000_000
 """Atomic rules in all. The kernel needs a few hundred bytes for each and this process about as much."""

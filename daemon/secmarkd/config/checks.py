@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What one key of a label cannot know of another, and what one file cannot know of another.
 
 These look at the tables as TOML yields them, so that a label with a mistake in one value is still checked as a whole and
@@ -9,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
-from secmarkd.config.complaints import MOST_PROBLEMS, not_alone
+from secmarkd.config.files import Document
 from secmarkd.config.mistakes.advice import Mistake, add, leave_out, prose, toml, write
 from secmarkd.config.mistakes.contexts import derived_name_mistake, label_name_mistake
 from secmarkd.config.mistakes.settings import policy_ports_mistake
-from secmarkd.config.reading import Document
 from secmarkd.config.schema import SELECTORS, Label
 from secmarkd.config.toml_positions import Path
+from secmarkd.config.validation import MOST_PROBLEMS, not_alone
 from secmarkd.errors import Problem
 from secmarkd.model.context import is_identifier
 

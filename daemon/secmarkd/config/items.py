@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One item as written -> what it means. Each function raises ValueError with what is wrong and what would be right.
 
 What is wrong is looked into by `mistakes`; here is what is right.

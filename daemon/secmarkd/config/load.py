@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """All folders -> one Configuration, or every mistake of every file at once."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from itertools import chain
 
 from pydantic import ValidationError
 
+from secmarkd.compiler.compile import compile_table
 from secmarkd.config.build import (
     MAX_RULES,
     Configuration,
@@ -19,8 +21,7 @@ from secmarkd.config.build import (
     settings_of,
 )
 from secmarkd.config.checks import check_labels, check_policy_ports, label_tables, repeated_labels
-from secmarkd.config.complaints import problems_of
-from secmarkd.config.folders import (
+from secmarkd.config.directories import (
     DEFAULT_FOLDERS,
     ConfigFolder,
     Found,
@@ -28,15 +29,15 @@ from secmarkd.config.folders import (
     find_settings,
     missing_folders,
 )
+from secmarkd.config.files import Document, read_document
 from secmarkd.config.lookalikes import lookalikes
 from secmarkd.config.mistakes.advice import MOST, patience
-from secmarkd.config.reading import Document, read_document
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
-from secmarkd.config.sources import LabelSource
 from secmarkd.config.trust import warnings_about
+from secmarkd.config.validation import problems_of
 from secmarkd.errors import ConfigError, Problem
-from secmarkd.model.labels import Environment, LabelMap, Mode
-from secmarkd.ruleset.compile import compile_table
+from secmarkd.model.label_map import Environment, LabelMap, Mode
+from secmarkd.model.sources import LabelSource
 
 
 def load(folders: Sequence[ConfigFolder] = DEFAULT_FOLDERS, *, limit: int = MAX_RULES) -> Configuration:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Files that look like configuration and are not read, so that nobody wonders why they have no effect."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from secmarkd.config.folders import LABELS_FOLDER, SETTINGS_FILE, SUFFIX, ConfigFolder
+from secmarkd.config.directories import LABELS_FOLDER, SETTINGS_FILE, SUFFIX, ConfigFolder
 from secmarkd.model.note import Note
 
 _LEFT_OUT = re.compile(

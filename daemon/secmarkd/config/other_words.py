@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Keys of other tools, which no likeness of letters leads to ours: what is said of each, and what to write instead."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The keys that exist, and their types: pydantic models, which are also what the JSON Schema is made of.
 
 An item is read by a function of `items`, so that a validated model holds numbers, prefixes and uids, not text. What one
@@ -18,7 +19,7 @@ from secmarkd.config.mistakes.settings import LONGEST, SHORTEST
 from secmarkd.config.toml_positions import Path
 from secmarkd.model.address import Prefix
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Mode, OnDrift, OnStop, Ownership
+from secmarkd.model.label_map import Mode, OnDrift, OnStop, Ownership
 from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
 
 _IDENTIFIER = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_.-]*$"}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One table of selectors -> the combinations that its atomic rules are made of."""
 
 from __future__ import annotations
@@ -7,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from secmarkd.config.reading import Document, dotted
+from secmarkd.config.files import Document, dotted
 from secmarkd.config.schema import PORT_KEYS, SELECTORS, Selectors
-from secmarkd.config.sources import Mention, Thing
 from secmarkd.config.toml_positions import Path
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Layer, Origin, Role, Rule
+from secmarkd.model.label_map import Layer, Origin, Role, Rule
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.protocols import WITH_PORTS
+from secmarkd.model.sources import Mention, Thing
 
 _BESIDE_SERVICES = ("cgroup", "user", "remote", "local", "interface")
 _FAMILIED = (2, 3)

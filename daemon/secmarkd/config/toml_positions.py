@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """On which line of a TOML document each key and each array item stands.
 
 tomllib yields values without places. This scanner yields places without values, for text that tomllib has accepted: it

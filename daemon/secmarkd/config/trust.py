@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Who else may write the configuration: whoever can decides what packets are labelled as."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ import shlex
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 
-from secmarkd.config.folders import LABELS_FOLDER, ConfigFolder, find_label_files, find_settings
+from secmarkd.config.directories import LABELS_FOLDER, ConfigFolder, find_label_files, find_settings
 from secmarkd.model.note import Note, Severity
 
 _ROOT = 0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A value that is no list where one is needed: what it comes to, as the list's own reader accepts it."""
 
 from __future__ import annotations

@@ -1,10 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that the service says to the journal: one frozen dataclass for each kind of event.
 
 Each kind has a MESSAGE_ID of its own (made once with uuid4, never changed: people's filters name it), a priority, and a
 sentence, which is its `str`. Its dataclass fields are its journal fields: `found` is SECMARKD_FOUND; empty values are left
-out. The texts of `journalctl -x` are in service/catalog.py.
+out. Nothing above INFO is said while nothing happens.
 
-Nothing above INFO is said while nothing happens.
+    event          what all kinds of events are
+    words          counts and durations in sentences
+    life           the service starts, is ready, ends
+    configuration  what was read, or refused, and what of the machine it depends on
+    labels         labels that were brought into the kernel because they are desired
+    drift          what others changed, who it was, and what became of it
+    trouble        what keeps the service from verifying or from being heard
+    policy         what the loaded policy makes of the labels
+    catalog        the texts of `journalctl -x`
 """
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What was read, or refused, and what of the machine it depends on."""
 
 from __future__ import annotations

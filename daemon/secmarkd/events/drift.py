@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What others changed, who it was, and what became of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What all kinds of events are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Labels that were brought into the kernel because they are wanted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The service's own life: it starts, is ready, ends."""
 
 from __future__ import annotations

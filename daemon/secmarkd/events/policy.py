@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The loaded SELinux policy under the labels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Words that several sentences share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Addresses and prefixes as integers, the form in which they are compared, split and packed."""
 
 from __future__ import annotations

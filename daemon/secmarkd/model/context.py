@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Security contexts as SELinux writes them: user:role:type[:level]."""
 
 from __future__ import annotations

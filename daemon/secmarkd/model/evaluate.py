@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The reference evaluator: from a label map and a packet to the label and to the rule that decided.
 
 This is the specification. It is written to be read, not to be fast; the compiled ruleset has to agree with it packet by
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from secmarkd.errors import SecmarkdError
 from secmarkd.model.address import Address
 from secmarkd.model.context import Context
-from secmarkd.model.labels import Environment, LabelMap, Role, Rule, in_numbers
+from secmarkd.model.label_map import Environment, LabelMap, Role, Rule, in_numbers
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.precedence import more_than_ports, rank
 from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, ICMP_PROTOCOLS, OPENED_PROTOCOLS

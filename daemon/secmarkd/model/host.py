@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What of this host's network packets can show: interfaces and addresses of one network namespace, at one moment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Names that this machine turns into numbers: of users and of services. A name without a number is waited for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is worth knowing about a configuration that has no mistake there."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from secmarkd.errors import one_line
-from secmarkd.model.labels import Origin
+from secmarkd.model.label_map import Origin
 
 
 class Severity(StrEnum):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A packet as a netfilter hook of this host sees it: the input of the reference evaluator."""
 
 from __future__ import annotations

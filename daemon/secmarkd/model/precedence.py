@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Which of two rules wins: a total preorder that never looks at the order of files or lines.
 
 `kind` orders by which selectors a rule has (cgroup, user, remote, local, interface, ports, protocol: the first difference
@@ -8,7 +9,7 @@ the layer.
 
 from __future__ import annotations
 
-from secmarkd.model.labels import Rule
+from secmarkd.model.label_map import Rule
 
 LITERAL_INTERFACE = 1000
 """Above every wildcard, whose rank is one more than the characters before its `*` (at most 15, IFNAMSIZ - 1)."""

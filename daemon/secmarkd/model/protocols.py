@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Protocol numbers (IANA) that this program knows by name, and which of them have ports."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What nft's syntax can say between quotation marks. Its strings have no escapes."""
 
 from __future__ import annotations

@@ -1,1 +1,27 @@
-"""The service: one event loop around the core, and the adapters of journal, service manager and files below /run."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The service: a state machine among ports. It imports no adapter.
+
+machine              the state machine: what happens on each signal, notification and deadline
+loop                 the event loop that carries it
+adapters             the ports that it reaches the world by
+verification         what is known of the ruleset without reading it
+reporting            from passes to events
+trouble              failed passes as one story
+wanted               what a pass that brought new labels changed
+attribution          who is named for a change
+tally                who commits most while a pass runs
+busy                 others in the way of reading
+contention           how soon to repair again
+backoff              how long to wait after failures in a row
+budget               how many lines the journal is worth
+environment          when to look at what labels depend on besides the configuration, and the labels for it
+environment_changes  what differs between two environments
+names                when to look names up again
+policy               the loaded policy under the labels
+forwarding           forwarded packets and the policy
+neighbours           what else sets labels on this machine
+refusal              why a configuration is refused as a whole
+status               what the service is doing
+announcer            keeps service manager, status and watchdog up to date
+exit_codes           exit codes of both programs
+"""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Keeps the service manager and the status file up to date, and the watchdog fed."""
 
 from __future__ import annotations

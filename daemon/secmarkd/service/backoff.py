@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How long to wait after failures in a row, or after anything else that comes again and again."""
 
 from __future__ import annotations

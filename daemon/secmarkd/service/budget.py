@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How many lines the journal is worth: a few at once, and few in the long run."""
 
 from __future__ import annotations

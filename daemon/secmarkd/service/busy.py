@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Others in the way of reading: who commits so often that the labels cannot be read, or writes our table again and again
 without changing it. One line at the beginning and one at the end, and a pace that costs little.
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 from secmarkd.events import RulesetBusy, RulesetCalm
 from secmarkd.ports import Clock, Journal
+from secmarkd.service.attribution import NOBODY, Commotion
 from secmarkd.service.backoff import delay, doubling
-from secmarkd.service.blame import NOBODY, Commotion
 
 LONGEST_RETRY = 2.0
 """Seconds, at most, from a read that was given up to the next."""

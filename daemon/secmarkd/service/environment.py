@@ -1,53 +1,179 @@
-"""What labels depend on besides the configuration: the machine's cgroups, and the ports in use."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Follows what the labels depend on besides the configuration: when to look, what changed, and the labels for it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
-from secmarkd.kernel.cgroups import ROOT, inode
-from secmarkd.model.labels import Environment
-from secmarkd.model.protocols import TCP, UDP
-from secmarkd.ruleset.plan import InUse
+from secmarkd.compiler.loaded import Loaded
+from secmarkd.errors import Problem, SecmarkdError, Upgraded
+from secmarkd.events import (
+    CgroupAbsent,
+    CgroupsNotWatched,
+    ConfigurationProblem,
+    ConfigurationWritable,
+    EnvironmentChanged,
+    EnvironmentNotFollowed,
+)
+from secmarkd.model.label_map import Environment
+from secmarkd.model.note import Note, Severity
+from secmarkd.model.sources import Thing
+from secmarkd.service.adapters import World
+from secmarkd.service.backoff import doubling
+from secmarkd.service.environment_changes import differences, only_made_anew
+from secmarkd.service.names import NameWatch
+from secmarkd.service.refusal import brief, details
+from secmarkd.table.cgroups import with_cgroups
 
-PROC = Path("/proc")
+PAUSE = 0.05
+"""Seconds from one look that the kernel's events ask for to the next."""
+GONE_SETTLES = 1.0
+"""Seconds from a cgroup's end to the labels without it: no hurry, and a unit that restarts makes another at once."""
+AT_ONCE = 6
+"""Changes in a row that are followed as they come. A unit that fails and restarts without end makes more of them."""
+FIRST = 1.0
+LONGEST = 30.0
+"""Seconds between two changes then; the wait doubles from the one to the other."""
+MOST_WAITING = 50
+"""Lines of the status: it is written at each change."""
+CALM = 60.0
+"""Seconds without a change after which the next one is followed at once again."""
 
 
-def read_environment(named: Collection[str], cgroups: str = ROOT) -> Environment:
-    """The environment now; `named` are the cgroups that the label map names. OSError where it cannot be read."""
-    found = {each: inode(each, cgroups) for each in sorted(named)}
-    there = {each: number for each, number in found.items() if number is not None}
-    return Environment(cgroups=there)
+class Surroundings:
+    """Reads the machine and is told of its cgroups."""
 
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._unfollowed: Environment | None = None
+        """For which the labels could not be compiled; tried again when time, and not drift, asks for a verification."""
+        self._changes = 0
+        """In a row."""
+        self._last = 0.0
+        self._look = float("-inf")
+        """When to look at what came, or when that was."""
+        self._contradicting: frozenset[Problem] = frozenset()
+        self._warned: frozenset[Note] = frozenset()
+        """What was logged of the labels in use."""
+        self.names = NameWatch(world)
 
-def differences(before: Environment, after: Environment) -> Iterator[tuple[str, str, str]]:
-    """What changed: the thing, what it was, what it is."""
-    for each in sorted({*before.cgroups, *after.cgroups}):
-        was, now = before.cgroups.get(each), after.cgroups.get(each)
-        if was != now:
-            found = "gone" if now is None else "there" if was is None else "another of that name"
-            yield f"cgroup {each}", "absent" if was is None else "there", found
+    def follow(self, loaded: Loaded) -> bool:
+        """The labels are these from now on. Whether the machine has changed since they were compiled."""
+        self._unfollowed = None
+        for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
+            self._world.journal.write(CgroupAbsent(cgroup))
+        self.names.follow(loaded)
+        self._contradictions(loaded)
+        self._warnings(loaded)
+        refused = self._watch(loaded)
+        if refused and loaded.cgroups:
+            self._world.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
+        return self.moved(loaded)
 
-    for name in sorted(before.names.keys() & after.names.keys()):  # others are logged by service.names
-        if before.names[name] != after.names[name]:
-            yield str(name), str(before.names[name]), str(after.names[name])
+    def moved(self, loaded: Loaded) -> bool:
+        """Whether the machine is not what the labels were compiled for."""
+        return self._read(loaded) != loaded.environment
 
+    def news(self) -> float | None:
+        """Seconds after which to look at what was told of cgroups; None where that is nothing."""
+        news = self._world.cgroup_events.take() if self._world.cgroup_events is not None else None
+        if news is None or not (news.came or news.went):
+            return None
+        now = self._world.clock.monotonic()
+        soon = now + GONE_SETTLES
+        if news.came:
+            # One that somebody makes and removes without end is looked at twenty times a second at most.
+            self._look = self._look if self._look > now else max(self._look + PAUSE, now)
+            soon = self._look
+        return max(soon, self._last + self._wait()) - now
 
-def only_made_anew(before: Environment, after: Environment) -> bool:
-    """Whether nothing changed but that cgroups were removed and made again: the label map compiles to the same table but
-    for their numbers."""
-    return before.names == after.names and before.cgroups.keys() == after.cgroups.keys()
+    def compiled_anew(
+        self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool
+    ) -> Loaded | None:
+        """The same labels for what the machine is now; None where it is what it was, or they cannot be compiled for it.
 
-
-def ports_in_use(proc: Path = PROC) -> InUse:
-    """Protocol and port, at either end, of every TCP and UDP socket of this network namespace."""
-    found: set[tuple[int, int]] = set()
-    for name, protocol in (("tcp", TCP), ("tcp6", TCP), ("udp", UDP), ("udp6", UDP)):
+        `compiling` is entered while that lasts. `again`: try what failed before. Upgraded: as Child says.
+        """
+        environment = self._read(loaded)
+        if environment == loaded.environment or (environment == self._unfollowed and not again):
+            return None
         try:
-            with open(proc / "net" / name) as file:
-                next(file, None)
-                for line in file:
-                    found.update((protocol, int(end.rpartition(":")[2], 16)) for end in line.split(None, 3)[1:3])
-        except OSError:
-            continue
-    return frozenset(found)
+            with compiling:
+                followed = self._compiled(loaded, environment)
+        except Upgraded:
+            raise
+        except SecmarkdError as error:
+            if environment != self._unfollowed:
+                for event in details(error, lambda context: loaded.origins.get(context, "")):
+                    self._world.journal.write(event)
+                self._world.journal.write(EnvironmentNotFollowed(*brief(error)))
+            self._unfollowed = environment
+            return None
+        self._unfollowed = None
+        self._changed()
+        self._contradictions(followed)
+        for thing, was, now in differences(loaded.environment, environment):
+            self._world.journal.write(EnvironmentChanged(thing, was, now))
+        return followed
+
+    def waiting(self, loaded: Loaded) -> tuple[str, ...]:
+        """What of the label map selects nothing now, each with place, thing and fix; the first few of many."""
+        absent = loaded.cgroups - loaded.environment.cgroups.keys()
+        cgroups = (
+            f"{mention.origin}: waits for the cgroup {mention.value}, which does not exist now"
+            for mention in loaded.mentions
+            if mention.thing is Thing.CGROUP and mention.value in absent
+        )
+        waiting = (*self.names.waiting, *map(str, loaded.contradicting), *cgroups)
+        more = len(waiting) - MOST_WAITING
+        return (*waiting[:MOST_WAITING], f"and {more} more; `secmarkctl check` shows all") if more > 0 else waiting
+
+    def _contradictions(self, loaded: Loaded) -> None:
+        """Log what contradicts itself by the numbers of names, once."""
+        for problem in loaded.contradicting:
+            if problem not in self._contradicting:
+                self._world.journal.write(
+                    ConfigurationProblem(problem.file, problem.line, problem.key, problem.message)
+                )
+        self._contradicting = frozenset(loaded.contradicting)
+
+    def _warnings(self, loaded: Loaded) -> None:
+        """Log who else may write the configuration; of one load after another, only what is new."""
+        warnings = [note for note in loaded.notes if note.severity is Severity.WARNING]
+        for note in warnings:
+            if note not in self._warned:
+                self._world.journal.write(ConfigurationWritable(note.file, note.message))
+        self._warned = frozenset(warnings)
+
+    def _watch(self, loaded: Loaded) -> str:
+        """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
+        if self._world.cgroup_events is None:
+            return "inotify is not to be had"
+        try:
+            self._world.cgroup_events.follow(loaded.cgroups)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def _changed(self) -> None:
+        now = self._world.clock.monotonic()
+        self._changes = self._changes + 1 if now - self._last < CALM else 1
+        self._last = now
+
+    def _wait(self) -> float:
+        """Seconds to leave between the last change and the next."""
+        return doubling(self._changes - AT_ONCE + 1, FIRST, LONGEST) if self._changes >= AT_ONCE else 0.0
+
+    def _read(self, loaded: Loaded) -> Environment:
+        try:
+            environment = self._world.read_environment(loaded.cgroups)
+        except (OSError, ValueError):  # what cannot be read now has not changed
+            environment = loaded.environment
+        return replace(environment, names=self.names.known(loaded))
+
+    def _compiled(self, loaded: Loaded, environment: Environment) -> Loaded:
+        if only_made_anew(loaded.environment, environment):
+            table = with_cgroups(loaded.table, environment.cgroups)
+            return replace(loaded, table=table, environment=environment)
+        return self._world.loader.recompile(loaded, environment)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What a label does to forwarded packets, asked of the loaded policy.
 
 SELinux checks a forwarded packet twice, `forward_in` and `forward_out`, as an act of its peer, which is unlabeled_t where
@@ -9,40 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from secmarkd.config.sources import SettingSource
 from secmarkd.errors import ConfigError, Problem
 from secmarkd.events import ForwardingDenied
-from secmarkd.model.labels import LabelMap, Mode, Origin, Role
+from secmarkd.model.forwarded import Forwarded
+from secmarkd.model.label_map import Mode
 from secmarkd.model.note import Note, Severity
 from secmarkd.ports import AccessQuestions
 
 PERMISSIONS = ("forward_in", "forward_out")
-DEFAULT = "default.forward"
 MOST_DENIED = 5
 """Events of one load."""
-_PROC = Path("/proc")
-_SWITCHES = (
-    "sys/net/ipv4/conf/*/forwarding",
-    "sys/net/ipv6/conf/*/forwarding",
-    "sys/net/bridge/bridge-nf-call-ip*tables",
-)
-"""Routing, of each interface; and bridged packets that the hooks of routed ones see (br_netfilter)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forwarded:
-    """A context that the configuration gives to forwarded packets."""
-
-    context: str
-    origin: Origin
-    """Where it is first written, or asked for."""
-
-    @property
-    def is_default(self) -> bool:
-        """Whether every forwarded packet has it that no label names."""
-        return self.origin.key == DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +41,6 @@ class Denied:
             )
             return f'{denied}, {ends}; set forward = "", or load a policy with `{self.rule}`'
         return f"{denied}, so forwarded packets with this label are refused; load a policy with `{self.rule}`"
-
-
-def forwarded_by(label_map: LabelMap, settings: Iterable[SettingSource]) -> tuple[Forwarded, ...]:
-    """All contexts of forwarded packets, each once; that of `[default]` first."""
-    found: list[Forwarded] = []
-    if label_map.defaults.forward is not None:
-        origin = next((each.origin for each in settings if each.key == DEFAULT), None)
-        found.append(Forwarded(str(label_map.defaults.forward), origin or Origin("", 0, DEFAULT)))
-    first: dict[str, Origin] = {}
-    for rule in label_map.rules:
-        if rule.role is Role.FORWARD:
-            first.setdefault(str(rule.context), rule.origin)
-    return (*found, *(Forwarded(context, origin) for context, origin in first.items()))
 
 
 def denied_by(policy: AccessQuestions, forwarded: Iterable[Forwarded]) -> Iterator[Denied]:
@@ -121,18 +86,6 @@ def notes_on(policy: AccessQuestions, forwarded: tuple[Forwarded, ...]) -> Itera
             ends = ", without which every forwarded packet that no label names is refused" if each.is_default else ""
             severity = Severity.WARNING if each.is_default else Severity.NOTE
             yield Note(f"{asked} {each.context}: {needed}{ends}", *place, severity)
-
-
-def forwards(proc: Path = _PROC) -> bool:
-    """Whether this network namespace forwards packets, on whatever interface."""
-    return any(_on(switch) for pattern in _SWITCHES for switch in proc.glob(pattern))
-
-
-def _on(switch: Path) -> bool:
-    try:
-        return switch.read_text().strip() not in ("0", "")
-    except OSError:  # an interface that has gone, or a file that this process may not read
-        return False
 
 
 def _type(context: str) -> str:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The event loop: sleeps until something happens or is due. `selectors` and a pipe for signals; nothing else."""
 
 from __future__ import annotations

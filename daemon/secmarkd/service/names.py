@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Follows the numbers of the names that labels need: when to look them up again, and what to log about them.
 
 Nothing here waits: a lookup is begun, and its answer taken when it is there (`ports.Lookups`), for a directory may hang.
@@ -9,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secmarkd.config.sources import Mention, Thing
+from secmarkd.compiler.loaded import Loaded
 from secmarkd.errors import Upgraded, WorkerFailed
 from secmarkd.events import NameFound, NamesNotLookedUp, NameWaits
 from secmarkd.model.names import Found, Name
+from secmarkd.model.sources import Mention, Thing
+from secmarkd.ports import LOOKUP_DEADLINE
+from secmarkd.service.adapters import World
 from secmarkd.service.backoff import doubling
-from secmarkd.service.loading import LOOKUP, Loaded
-from secmarkd.service.world import World
 
 SETTLES = 0.2
 """Seconds from a change of a file to the lookup: who adds a user writes several."""
 FIRST = 1.0
 """Seconds to the first lookup while a name waits; the wait doubles up to `resync`."""
-LATE = LOOKUP + 10.0
+LATE = LOOKUP_DEADLINE + 10.0
 """Seconds after which a lookup that has not answered is given up."""
 MOST_EVENTS = 20
 """Names that are logged one by one."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Looks at what else sets labels on this machine: at the start, at verifications, and after other programs' commits.
 
 "In sync" says that our table is as configured. It does not say that packets have its labels, where another table sets them
@@ -11,7 +12,7 @@ from dataclasses import replace
 from secmarkd.errors import SecmarkdError
 from secmarkd.events import OtherTablesLabel, OtherTablesLabelNoMore
 from secmarkd.ports import Clock, Journal, Labellers
-from secmarkd.ruleset.other_labels import OtherLabels
+from secmarkd.table.other_labels import OtherLabels
 
 SETTLES = 10.0
 """Seconds from another program's commit to the look for it: a firewall that starts makes many."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The loaded policy under the labels: whether it still knows their contexts, and whether it is enforced.
 
 A secmark object keeps the number (SID) that its context had when it was made. The kernel converts its table of numbers
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from secmarkd.events import ContextsKnown, ContextsUnknown, EnforcementChanged
 from secmarkd.ports import Clock, Journal, Selinux
-from secmarkd.ruleset.table import ObjectKind, Table
+from secmarkd.table.table import ObjectKind, Table
 
 SAMPLES = 5
 """Contexts that one event names."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Why a configuration is refused as a whole, as events and in short."""
 
 from __future__ import annotations

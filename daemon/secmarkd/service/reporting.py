@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """From passes to events: every difference once, floods summed up, storms held back, nothing when nothing happened."""
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from secmarkd.events import (
 )
 from secmarkd.ports import Clock, Journal
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.ruleset.drift import Drift
-from secmarkd.service.blame import NOBODY, Blame, Commotion
+from secmarkd.service.attribution import NOBODY, Blame, Commotion
 from secmarkd.service.budget import Budget
 from secmarkd.service.trouble import Trouble
+from secmarkd.table.drift import Drift
 
 LONGEST_TEXT = 4000
 """Characters of what should be, and of what was found: the journal takes no more of a field than twice that."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Who commits most while a pass runs, on whatever table: counted, for whoever is in the way of reading is to be named."""
 
 from __future__ import annotations
@@ -5,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secmarkd.kernel.nft_requests import PROCESS_NAME
-from secmarkd.ports import Committed, Writer, Writers
-from secmarkd.service.blame import Blame, Commotion
+from secmarkd.ports import WRITER_PROCESS, Committed, Writer, Writers
+from secmarkd.service.attribution import Blame, Commotion
 
 FEW = 5
 """Commits by others during one pass below which nobody is said to be in its way. A read is given up after eight."""
@@ -68,10 +68,10 @@ class Tally:
 
     def commotion(self, seconds: float) -> Commotion | None:
         """What others did in these seconds; None where that was little."""
-        own = self._named.get(PROCESS_NAME)
+        own = self._named.get(WRITER_PROCESS)
         spared = min(own.commits, OURS) if own else 0
         total = 0 if self._first is None or self._last is None else (self._last - self._first) % 2**32
-        theirs = [each for name, each in self._named.items() if name != PROCESS_NAME or each.commits > OURS]
+        theirs = [each for name, each in self._named.items() if name != WRITER_PROCESS or each.commits > OURS]
         if total - spared < FEW or not theirs:
             return None
         most = max(each.commits for each in theirs)

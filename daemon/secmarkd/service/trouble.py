@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Failed passes as one story: why, once each; one line when it begins, and one when it is over.
 
 What fails and succeeds by turns is still one story: a failure soon after a recovery opens another that is over only after a

@@ -1,14 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """After a pass that brought a newly wanted table into the kernel: what that changed, apart from what others had changed."""
 
 from __future__ import annotations
 
+from secmarkd.change.diff import diff
 from secmarkd.events import LabelsCreated, LabelsReplaced
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.ruleset.diff import diff
-from secmarkd.ruleset.drift import Change, Drift, Thing
-from secmarkd.ruleset.table import Table
 from secmarkd.service.reporting import sample, total
 from secmarkd.service.status import Status
+from secmarkd.table.drift import Change, Drift, Thing
+from secmarkd.table.table import Table
 
 ENVIRONMENT = "environment"
 """The reason of a change that the machine asked for, see LabelsReplaced."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 from os import PathLike
 from typing import Any, Literal, overload
 

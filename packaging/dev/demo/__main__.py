@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """`make run`: secmarkd's main job, shown for real and checked, in network namespaces of its own.
 
 The service starts with the shipped label map; real connections get their labels; somebody changes the rules with nft, and
@@ -142,7 +143,11 @@ class Demo:
     def _tool(self, arguments: Sequence[str]) -> None:
         """Show and run secmarkctl on the host."""
         self._type([*self._host.prefix, "secmarkctl", *arguments])
-        print(run([*self._host.prefix, sys.executable, "-m", "secmarkd.cli.control", *arguments]), end="", flush=True)
+        print(
+            run([*self._host.prefix, sys.executable, "-m", "secmarkd.programs.secmarkctl", *arguments]),
+            end="",
+            flush=True,
+        )
 
     def _journal(self, service: Service, since: int) -> None:
         for line in service.lines[since:]:
@@ -173,7 +178,7 @@ def play(label: bool) -> list[str]:
 
 def choose(arguments: Sequence[str]) -> bool:
     """Whether to label, with a word on why."""
-    from secmarkd.kernel.selinuxfs import SelinuxFs
+    from secmarkd.adapters.selinux.selinuxfs import SelinuxFs
 
     if os.geteuid():
         raise Broken("network namespaces need root", "run it as root: sudo make run")

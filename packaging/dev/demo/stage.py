@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What the demonstration stands on: two hosts (network namespaces), connections between them, and the running service."""
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ class Service:
         with host.inside():
             # A session of its own, so that Ctrl-C reaches the demonstration alone, which then stops it in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "secmarkd.cli.service", *arguments],
+                [sys.executable, "-m", "secmarkd.programs.secmarkd", *arguments],
                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True,
             )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Asks multicast DNS for the IPv4 address of a name, as responders ask: from port 5353, with the answer to the group.
 
 Usage: ask_mdns.py OWN_ADDRESS NAME. Prints the address; exit status 1 when nobody answers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The distribution's module `nftables`, which goes wrong as tests.support.faults orders.
 
 Found by the worker because this folder comes first in its path; it puts the real module in its own place.
@@ -23,7 +24,7 @@ import nftables  # noqa: E402 - the real one
 _Real = nftables.Nftables
 _ORDERS = Path(os.environ["SECMARKD_TEST_FAULTS"])
 _CONNECTION = 2
-"""Where in sys.argv kernel.child puts the number of the socket to the parent."""
+"""Where in sys.argv workers.parent puts the number of the socket to the parent."""
 
 
 class Nftables(_Real):

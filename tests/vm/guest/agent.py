@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The agent inside the test machine: carries out requests that arrive over a virtio-serial port.
 
 Runs as root in the unconfined SELinux context, with the guest's Python and nothing but the standard library.

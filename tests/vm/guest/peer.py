@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Two ends of a TCP connection for tests: `peer.py serve HOST PORT` and `peer.py connect HOST PORT SECONDS`.
 
 `serve` returns as soon as it listens and goes on in the background: it echoes one message per connection. `connect` sends

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Replaces one label map by another and back again, by the passes that a reload makes: `replacements.py DIR DIR COUNT`.
 
 Run it with PYTHONPATH=/usr/lib/secmarkd/python.
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from secmarkd.kernel.nft import LibNft
+from secmarkd.adapters.loading.process import load
+from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.reconcile import Action, reconcile
-from secmarkd.service.loading import load
 
 
 def main(one: str, other: str, count: int) -> None:

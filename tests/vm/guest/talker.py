@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A program with sockets that does what it is told, one step at a time; see talking.py.
 
 `talker.py PATH [UID]` listens on the UNIX socket PATH, becomes the user UID and goes on in the background. A connection to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Configures a WireGuard device by generic netlink, where there is no `wg`.
 
 `wireguard.py DEVICE LISTEN_PORT PRIVATE_KEY PEER_KEY PEER_ADDRESS PEER_PORT` with keys in base64; all

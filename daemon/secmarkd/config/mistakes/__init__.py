@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is wrong with one item, and what to write instead: a sentence for each of the mistakes that people make.
 
     advice      a Mistake, whose advice is data: what a message says is what a test writes into the file

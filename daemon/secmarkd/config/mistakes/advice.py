@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A mistake in one item, with advice that is data.
 
 Whatever advises to write, rename or remove something is made by the functions here and by nothing else; the tests find
-every call of them and follow what it advises (tests/unit/test_config_advice.py).
+every call of them and follow what it advises (tests/unit/config/test_advice.py).
 """
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is no interface's name as it stands, and which one it means."""
 
 from __future__ import annotations

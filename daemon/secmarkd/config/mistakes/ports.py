@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is no port as it stands, and which ports it means."""
 
 from __future__ import annotations

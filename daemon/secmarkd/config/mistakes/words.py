@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """How values are shown in messages, and which known word is so near that it must be meant."""
 
 from __future__ import annotations

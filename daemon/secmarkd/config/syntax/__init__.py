@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """A text that is no TOML: where, why, and what to write instead, in our own words. What the parser says is never passed on.
 
 tokens     strings, comments, brackets and the rest of a text, in one pass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Lists, tables and texts over several lines that are not closed, or may not take several."""
 
 from __future__ import annotations

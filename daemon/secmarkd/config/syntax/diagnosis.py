@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The parser's refusal -> a Problem in our own words, with its line and, where it can be told, the line that is meant."""
 
 from __future__ import annotations

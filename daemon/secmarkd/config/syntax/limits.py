@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What would take the parser, or our own positions, too long, or too deep: refused before they see it.
 
 A parser needs a step for each pair of parts of a dotted key, and a level of its stack for each bracket inside another.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One line that is no TOML -> what is wrong with it, and the line that it must mean."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Strings, comments, brackets and the rest of a text that need not be TOML, in one pass."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """What is written a second time, or into a table that is closed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """One value as people write it -> the TOML that it must mean, as the key's own reader accepts it."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from secmarkd.config.mistakes.contexts import default_mistake, role_mistake
 from secmarkd.config.mistakes.settings import choice_mistake
 from secmarkd.config.syntax.tokens import tokens
 from secmarkd.config.values import EXAMPLES, READERS, listed
-from secmarkd.model.labels import Mode, OnDrift, OnStop, Ownership
+from secmarkd.model.label_map import Mode, OnDrift, OnStop, Ownership
 
 CURLY = str.maketrans(
     dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u301d\u301e\uff02", '"')

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A contradiction, told with both places and one packet that both rules match, in the words of `secmarkctl explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+from secmarkd.compiler.grouping import Group, Selector
+from secmarkd.compiler.overlap import Clash, Range
+from secmarkd.errors import Problem
+from secmarkd.model.address import Address, format_address, parse_address
+from secmarkd.model.evaluate import Contradiction, evaluate
+from secmarkd.model.label_map import Environment, LabelMap, Role
+from secmarkd.model.packet import Direction, Hook, Packet
+from secmarkd.model.protocols import ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS, protocol_name
+
+_REMOTES = {4: ("192.0.2.1", "203.0.113.77", "100.64.7.7"), 6: ("2001:db8::1", "3fff:77::7", "fd77:7::7")}
+_LOCALS = {4: ("198.51.100.1", "198.18.7.7"), 6: ("2001:db8:ffff::1", "fd99:9::9")}
+"""Examples where the rules name no address: more than one, for a more selective rule may decide for the first."""
+_PORT = 40000
+_HOOKS = {Role.SERVER: Hook.INPUT, Role.CLIENT: Hook.OUTPUT, Role.FORWARD: Hook.FORWARD}
+_WORDS = {Hook.INPUT: "in", Hook.OUTPUT: "out", Hook.FORWARD: "forward"}
+
+
+def describe_clash(clash: Clash, group: Group, label_map: LabelMap, environment: Environment) -> Problem:
+    """The problem at the first place, naming the second."""
+    first, second = sorted((clash.first, clash.second), key=lambda rule: rule.origin)
+    if group.waits:
+        names = " and ".join(map(str, group.waits))
+        message = (
+            f"labels packets as {first.context}, which {second.origin} labels as {second.context}; both would match once "
+            f"{names} can be looked up. Make one of them narrower, or remove it"
+        )
+        return Problem(first.origin.file, first.origin.line, first.origin.key, message)
+    examples = list(_packets(clash, group))
+    packet = next((each for each in examples if _contradicts(each, label_map, environment)), examples[0])
+    message = (
+        f"labels a packet as {first.context}, which {second.origin} labels as {second.context}; "
+        f"both match `{in_words(packet)}`. Make one of them narrower, or remove it"
+    )
+    return Problem(first.origin.file, first.origin.line, first.origin.key, message)
+
+
+def _contradicts(packet: Packet, label_map: LabelMap, environment: Environment) -> bool:
+    try:
+        evaluate(label_map, packet, environment)
+    except Contradiction:
+        return True
+    return False
+
+
+def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
+    """Packets of the contradiction's cell that open a connection."""
+    ranges = dict(zip(group.ranged, clash.ranges, strict=True))
+    exact = dict(zip(group.exact, clash.exact, strict=True))
+    hook = _HOOKS[clash.first.role]
+    outgoing = hook is Hook.OUTPUT
+    protocol = int(exact.get(Selector.PROTOCOL, TCP))
+    has_ports = Selector.PORT in ranges or protocol in WITH_PORTS.values()
+    service = ranges[Selector.PORT][0] if Selector.PORT in ranges else _PORT
+    interface = str(exact.get(Selector.INTERFACE) or (group.pattern or "").replace("*", "0"))
+    families = (6, 4) if protocol == ICMPV6 else (4, 6)  # the first is what people are shown
+    for family in (group.family,) if group.family else families:
+        remotes = _addresses(ranges.get(Selector.REMOTE), family, _REMOTES)
+        locals_ = _addresses(ranges.get(Selector.LOCAL), family, _LOCALS)
+        for remote, local in product(remotes, locals_):
+            yield Packet(
+                hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol in OPENED_PROTOCOLS, new=True,
+                source=local if outgoing else remote, destination=remote if outgoing else local,
+                source_port=_PORT if has_ports else None, destination_port=service if has_ports else None,
+                input_interface="" if outgoing else interface, output_interface=interface if outgoing else "",
+                user=int(exact[Selector.USER]) if Selector.USER in exact else None, cgroup=group.cgroup,
+            )  # fmt: skip
+
+
+def _addresses(range_: Range | None, family: int, examples: Mapping[int, tuple[str, ...]]) -> list[Address]:
+    return [Address(family, range_[0])] if range_ else [parse_address(text) for text in examples[family]]
+
+
+def in_words(packet: Packet) -> str:
+    """The packet as `secmarkctl explain` takes it."""
+    words = [_WORDS[packet.hook], protocol_name(packet.protocol)]
+    words += [
+        "from",
+        _end(packet.source, packet.source_port),
+        "to",
+        _end(packet.destination, packet.destination_port),
+    ]
+    interface = packet.input_interface or packet.output_interface
+    words += ["on", interface] if interface else []
+    words += ["user", str(packet.user)] if packet.user is not None else []
+    words += ["cgroup", packet.cgroup] if packet.cgroup else []
+    return " ".join(words)
+
+
+def _end(address: Address, port: int | None) -> str:
+    text = format_address(address.family, address.value)
+    if port is None:
+        return text
+    return f"[{text}]:{port}" if address.family == 6 else f"{text}:{port}"

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Between the kernel's own messages about nf_tables and our values: the wire. Pure.
+
+structure       what the messages say of a table's things, elements aside
+table           a whole table of them
+sets            a set or map, its elements aside
+rule            a rule as the statements that the compiler writes
+expression      a rule's expressions, carried out on symbols
+forms           which key of nft each source of a value is
+words           our own words for what is not ours
+layout          how the kernel keeps the keys of our maps
+elements        the elements of a map, packed
+element         one element, whatever it is
+groups          elements of one length together
+elements_write  elements as the kernel takes them
+"""

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where errors end: `error:` and `hint:` on stderr, and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TextIO
+
+from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
+from secmarkd.events import count
+from secmarkd.programs.output import ReaderGone
+from secmarkd.service.exit_codes import Exit, exit_for
+
+_PACKAGES = {
+    "nftables": "apt-get install python3-nftables (Debian, Ubuntu) or dnf install python3-nftables (Fedora)",
+    "pydantic": "apt-get install python3-pydantic (Debian 13 or later), or pip install 'pydantic>=2' into a venv",
+}
+
+INTERRUPTED = 130
+"""As shells have it: 128, and the number of SIGINT."""
+
+_MEANINGS = (*((int(code), code.meaning) for code in Exit), (INTERRUPTED, "interrupted, as by Ctrl-C"))
+EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {meaning}" for code, meaning in _MEANINGS)
+"""For --help."""
+
+
+def guarded(action: Callable[[], Exit], err: TextIO) -> int:
+    """The action's exit code, or that of its error after the error was printed. A reader that went away is no error."""
+    try:
+        return int(action())
+    except SecmarkdError as error:
+        print_error(error, err)
+        return int(exit_for(error))
+    except ModuleNotFoundError as error:
+        missing = _missing_module(error)
+        print_error(missing, err)
+        return int(exit_for(missing))
+    except ReaderGone:
+        return int(Exit.OK)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def print_error(error: SecmarkdError, err: TextIO) -> None:
+    """`error: …` and, where there is one, `hint: …`; the mistakes of a configuration each on a line of its own."""
+    if isinstance(error, ConfigError):
+        wrong = f"{count(len(error.problems), 'mistake')} in the configuration"
+        complain(map(str, error.problems), wrong, error.hint, err)
+    else:
+        complain((), str(error), error.hint, err)
+
+
+def complain(details: Iterable[str], wrong: str, hint: str, err: TextIO) -> None:
+    """The details, what is wrong and, where there is one, the hint. Where nothing can be said, the exit code says it."""
+    with suppress(OSError):
+        for line in (*details, f"error: {wrong}", *([f"hint: {hint}"] if hint else [])):
+            print(line, file=err)
+
+
+def _missing_module(error: ModuleNotFoundError) -> CapabilityMissing:
+    name = (error.name or "").split(".")[0]
+    if name not in _PACKAGES:
+        raise error
+    return CapabilityMissing(f"the Python module {name} is missing", hint=_PACKAGES[name])

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`secmarkctl`: carries out one verb."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from secmarkd.programs.arguments import Action, parse
+from secmarkd.programs.error_reporting import guarded
+from secmarkd.programs.output import Output, failing
+from secmarkd.programs.wiring import Tools
+from secmarkd.service.exit_codes import Exit
+
+
+def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
+    """Carry out one verb; its exit code."""
+    tools = tools or Tools()
+    return guarded(lambda: _carry_out(argv, tools), tools.err)
+
+
+def _carry_out(argv: Sequence[str] | None, tools: Tools) -> Exit:
+    try:
+        with failing(tools.out):
+            arguments = parse(argv)
+    except SystemExit as end:  # after --help and --version, and of what is wrong with the words
+        result = Exit(int(end.code or 0))
+    else:
+        action: Action = arguments.action
+        result = action(arguments, tools)
+    Output.on(tools.out).flush()
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

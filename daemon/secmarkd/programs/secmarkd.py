@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`secmarkd`: puts the service together and runs it."""
+
+from __future__ import annotations
+
+from secmarkd.programs.starting import HELD, hold
+
+if __name__ == "__main__":
+    hold()
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from secmarkd.adapters.host.environment import ports_in_use, read_environment
+from secmarkd.adapters.host.memory import give_back
+from secmarkd.adapters.host.netns import inode
+from secmarkd.adapters.loading.loader import ChildLoader
+from secmarkd.adapters.loading.lookups import ChildLookups
+from secmarkd.adapters.run.claim import Claim
+from secmarkd.adapters.run.lock import AlreadyRunning, Lock
+from secmarkd.adapters.run.status_file import StatusFile
+from secmarkd.adapters.systemd.journal import open_journal
+from secmarkd.adapters.systemd.notify import Manager, runtime_folder, watchdog_interval
+from secmarkd.ports import SelinuxEvents
+from secmarkd.programs.error_reporting import EXIT_CODES, guarded
+from secmarkd.programs.wiring import Tools, version
+from secmarkd.service.adapters import World
+from secmarkd.service.exit_codes import Exit
+from secmarkd.service.loop import Loop
+from secmarkd.service.machine import Service
+from secmarkd.service.status import Status
+
+LOCK_PATIENCE = 5.0
+"""Seconds to wait for a `secmarkctl apply` that is under way, or for the service before this one to end."""
+
+
+def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
+    """Run the service until it is told to stop; its exit code."""
+    tools = tools or Tools()
+    arguments = _parser().parse_args(argv)
+    return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir), tools), tools.err)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="secmarkd",
+        description="Keeps the kernel's packet labels as the label map says. SIGHUP reloads, SIGUSR1 verifies now.",
+        epilog=EXIT_CODES,
+        # Of a width, for to find the terminal's it would load shutil: a megabyte in a process that stays.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100),
+    )
+    parser.add_argument("--config-dir", action="append", metavar="DIR", help="read the configuration here (repeatable; "
+                        "a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip
+    parser.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR",
+                        help="keep lock and status here (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--version", action="version", version=version("secmarkd"))
+    return parser
+
+
+def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
+    clock = tools.clock
+    loop = Loop(clock)
+    loop.hold(HELD)
+    lock = Lock(folder)
+    _acquire(lock, tools)
+    netns, file = inode(), StatusFile(lock.folder)
+    file.publish(Status(pid=os.getpid(), netns=netns))  # tells who holds the lock: the service, and no secmarkctl
+    journal = open_journal(os.environ, clock)
+    claim = Claim(lock, journal, clock)
+    nft = tools.open_nft(at_once=True)
+    events = tools.open_events()
+    selinux_events = tools.open_selinux_events()
+    cgroup_events = tools.open_cgroup_events()
+    name_events, lookups = tools.open_name_events(), ChildLookups()
+    try:
+        world = World(
+            nft=nft,
+            events=events,
+            writers=tools.open_writers(),
+            loader=ChildLoader(dirs),
+            selinux=tools.open_selinux(),
+            policy=tools.open_policy(),
+            labellers=tools.open_labellers(),
+            cgroup_events=cgroup_events,
+            journal=journal,
+            notifier=Manager.of(os.environ),
+            clock=clock,
+            read_environment=read_environment,
+            ports_in_use=ports_in_use,
+            forwards=tools.forwards,
+            publish=lambda status: StatusFile(lock.folder).publish(status),
+            give_back=give_back,
+            lookups=lookups,
+            name_events=name_events,
+            claim=claim,
+        )
+        watchdog = watchdog_interval(os.environ, os.getpid())
+        folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
+        service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog, netns=netns)
+        loop.on_signal((signal.SIGHUP,), service.ask_reload)
+        loop.on_signal((signal.SIGUSR1,), service.ask_verify)
+        loop.on_signal((signal.SIGCHLD,), service.child_ended)
+        loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
+        loop.watch(events.fileno(), service.changed)
+        if selinux_events:
+            loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
+        if cgroup_events:
+            loop.watch(cgroup_events.fileno(), service.cgroups_changed)
+        if name_events:
+            loop.watch(name_events.fileno(), service.names_changed)
+        loop.watch(lookups.fileno(), service.names_answered)
+        if claim.fileno() >= 0:
+            loop.watch(claim.fileno(), claim.take)
+        loop.run(service)
+        return service.exit_status or Exit.OK
+    finally:
+        nft.close()
+        loop.close()
+        events.close()
+        if selinux_events:
+            selinux_events.close()
+        if cgroup_events:
+            cgroup_events.close()
+        if name_events:
+            name_events.close()
+        lookups.close()
+        claim.close()
+        lock.release()
+
+
+def _policy_changed(selinux_events: SelinuxEvents, service: Service) -> None:
+    selinux_events.take()
+    service.policy_changed()
+
+
+def _acquire(lock: Lock, tools: Tools) -> None:
+    end = tools.clock.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return lock.acquire()
+        except AlreadyRunning:
+            if tools.clock.monotonic() >= end:
+                raise
+            tools.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

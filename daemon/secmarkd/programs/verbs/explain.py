@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verb explain: a packet in words, its label, and the rule that decided, from the reference evaluator."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from secmarkd.adapters.loading.process import load
+from secmarkd.compiler.loaded import Loaded
+from secmarkd.model.context import parse_context
+from secmarkd.model.evaluate import ANNOUNCED, Decision, evaluate
+from secmarkd.model.host import HostNetwork
+from secmarkd.model.label_map import LabelMap, Mode, Role
+from secmarkd.model.names import Name, NameKind
+from secmarkd.model.note import Note
+from secmarkd.model.packet import Direction, Packet
+from secmarkd.model.protocols import protocol_name
+from secmarkd.model.sources import Thing
+from secmarkd.programs.cautions import cautions, translates
+from secmarkd.programs.notes import notes_json, roles_of
+from secmarkd.programs.output import Colour, Output
+from secmarkd.programs.packet_syntax import EXAMPLE, sort_out
+from secmarkd.programs.packet_values import UNKNOWN_USER, parse_packet
+from secmarkd.programs.rules import rule_json, selectors
+from secmarkd.programs.unmatched import absent_for_a_reason, in_its_place, unmatched
+from secmarkd.programs.wiring import Tools
+from secmarkd.service.exit_codes import Exit
+
+DESCRIPTION = f"""\
+Tell which label a packet gets, and which rule decides. The answer comes from the label map, not from the kernel.
+The packet is the one that the kernel sees at that hook: after destination NAT and before source NAT, on the bridge and not
+its port, inside a tunnel the inner one.
+
+  secmarkctl explain {EXAMPLE}
+
+  in | out | forward   from this host's point of view
+  PROTOCOL             tcp, udp, icmp, … or a number
+  from ADDR[:PORT]     or: from ADDR port NAME
+  to ADDR[:PORT]
+  on IFACE             via IFACE is the second one of a forwarded packet
+  reply | untracked    what conntrack says; otherwise the packet goes the way that the connection was opened
+  syn | established    a packet opens its connection unless it is a reply or `established` is said
+  unseen               the opening of its connection was not seen: older than the table, or forgotten by conntrack
+  expected             announced by a conntrack helper, as an FTP data connection is
+  saved CONTEXT        the label on the connection: an earlier packet's, or that of the connection that announced it
+  labelled CONTEXT     at output: the label that the packet carries already, as inside a tunnel
+  user NAME            the local process, and
+  cgroup PATH          where it runs
+"""
+
+
+_PROBE = parse_context("probe_u:probe_r:probe_t")
+"""A label that is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of a packet."""
+
+    packet: Packet
+    assumed: tuple[str, ...]
+    decision: Decision
+    notes: tuple[Note, ...]
+    """What would be otherwise, and when."""
+
+
+def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
+    """Parse, evaluate, print."""
+    packet, assumed = parse_packet(arguments.words, unknown_user=True)
+    loaded, label_map = load(arguments.config_dir)
+    unknown: frozenset[Name] = frozenset()
+    if packet.user == UNKNOWN_USER:
+        unknown = frozenset((Name(NameKind.USER, sort_out(arguments.words).values["user"]),))
+        if not unknown & loaded.names:  # a label may wait for the user, but none does
+            parse_packet(arguments.words)
+    answer = _answer(packet, assumed, unknown, loaded, label_map)
+    network = tools.read_network()
+    if network is not None:
+        answer = replace(answer, notes=(*answer.notes, *_on_this_host(answer, loaded, network)))
+    out = Output.on(tools.out)
+    if arguments.json:
+        out.json(_json(answer))
+    else:
+        _print(answer, out)
+    return Exit.OK
+
+
+def _answer(
+    packet: Packet, assumed: tuple[str, ...], unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap
+) -> Answer:
+    """`unknown` has the name of the packet's user where that cannot be looked up."""
+    decision = evaluate(label_map, packet, loaded.environment)
+    marked = decision
+    if _inherits(packet, loaded, label_map):
+        marked = Decision(None, None, ANNOUNCED, decision.role)
+    process = _process_assumed(packet, decision, label_map)
+    notes = (*_waiting(packet, unknown, loaded, label_map), *_notes(packet, marked, loaded, label_map))
+    return Answer(packet, (*assumed, *process), marked, notes)
+
+
+def _inherits(packet: Packet, loaded: Loaded, label_map: LabelMap) -> bool:
+    """Whether an announced packet gets the label of another connection, which was not said."""
+    if not packet.expected or packet.saved is not None:
+        return False
+    return evaluate(label_map, replace(packet, saved=_PROBE), loaded.environment).context == _PROBE
+
+
+def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) -> Iterator[str]:
+    """What was left out of the local process, where some label asks for it."""
+    of_role = [rule for rule in label_map.rules if rule.role is decision.role]
+    if packet.user is None and packet.saved is not None and decision.role is not Role.FORWARD:
+        yield "no process that the hook sees"
+    elif packet.user is None and any(rule.user is not None or rule.user_name is not None for rule in of_role):
+        yield "a user that no label names"
+    if packet.cgroup is None and packet.saved is None and any(rule.cgroup is not None for rule in of_role):
+        yield "a cgroup that no label names"
+
+
+def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
+    """What the label would be if what is missing were there."""
+    missing = loaded.cgroups.difference(loaded.environment.cgroups)
+    for name in unknown:
+        why = loaded.missing.get(name, "it cannot be looked up now")
+        yield Note(f"the {name} is taken for one that no label names: {why}")
+    if not missing and not unknown:
+        return
+    names = {**loaded.environment.names, **dict.fromkeys(unknown, UNKNOWN_USER)}
+    everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0), names=names)
+    rule = evaluate(label_map, packet, everywhere).rule
+    if rule is None:
+        return
+    where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
+    if rule.cgroup in missing:
+        yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
+    elif unknown.intersection(rule.names):
+        yield Note(f"once the {rule.names[0]} can be looked up, it is {rule.context} by {where}")
+
+
+def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
+    if packet.remembered and packet.saved is None:
+        unseen = evaluate(label_map, replace(packet, remembered=False), loaded.environment)
+        if unseen.context != decision.context:
+            label = unseen.context or "nothing"
+            yield Note(f"were its opening not seen (say `unseen`), it would be {label} ({unseen.why})")
+    if loaded.settings.mode is Mode.REHEARSE:
+        rehearsed = replace(packet, saved=None, label=None, remembered=packet.opening_seen)
+        counted = evaluate(label_map, rehearsed, loaded.environment)
+        if counted.context != decision.context:
+            label = counted.context or "nothing"
+            yield Note(f"packets have no label while rehearsing: this one is counted as {label} ({counted.why})")
+    labelled = decision.context is not None
+    yield from map(Note, cautions(packet, labelled, loaded.settings.mode, translates()))
+
+
+def _on_this_host(answer: Answer, loaded: Loaded, network: HostNetwork) -> Iterator[Note]:
+    """What the kernel sees in the place of the packet's interface; what of the rule that decided matches nothing here."""
+    packet, rule = answer.packet, answer.decision.rule
+    for name in dict.fromkeys(filter(None, (packet.input_interface, packet.output_interface))):
+        interface = network.named(name)
+        why = in_its_place(interface, network) if interface else absent_for_a_reason(name, network)
+        if why:
+            yield Note(why)
+    if rule is not None:
+        of_rule = {(Thing.INTERFACE, rule.interface), (Thing.LOCAL, rule.local)}
+        mentions = [
+            each for each in loaded.mentions if each.label == rule.label and (each.thing, each.value) in of_rule
+        ]
+        yield from unmatched(mentions, roles_of(loaded), network)
+
+
+def _print(answer: Answer, out: Output) -> None:
+    decision = answer.decision
+    rule = decision.rule
+    out.line(f"packet  {_describe(answer.packet)}")
+    if answer.assumed:
+        out.line(f"        assumed: {', '.join(answer.assumed)}", Colour.FAINT)
+    if _inherited(answer):
+        out.line(f"label   {ANNOUNCED}; name it by `saved CONTEXT`", Colour.HEAD)
+    else:
+        out.line(f"label   {decision.context or 'none: the packet keeps what it has'}", Colour.HEAD)
+    out.line(f"role    {decision.role}")
+    why = "no label of more than ports" if _inherited(answer) else decision.why
+    out.line(f"by      {f'{rule.label}: {selectors(rule)}' if rule else why}")
+    if rule:
+        out.line(f"        {rule.origin}", Colour.FAINT)
+    for note in answer.notes:
+        out.line(f"note    {note}")
+
+
+def _inherited(answer: Answer) -> bool:
+    return answer.decision.why == ANNOUNCED and answer.packet.saved is None
+
+
+def _describe(packet: Packet) -> str:
+    direction = {Direction.ORIGINAL: "original direction", Direction.REPLY: "reply", Direction.UNKNOWN: "untracked"}
+    parts = [f"{packet.hook} {protocol_name(packet.protocol)}"]
+    parts.append(f"from {_end(packet.source.family, str(packet.source), packet.source_port)}")
+    parts.append(f"to {_end(packet.source.family, str(packet.destination), packet.destination_port)}")
+    interfaces = " via ".join(name for name in (packet.input_interface, packet.output_interface) if name)
+    parts += [f"on {interfaces}"] if interfaces else []
+    words = [direction[packet.direction], *(["opens its connection"] if packet.opens else [])]
+    user = "unknown" if packet.user == UNKNOWN_USER else packet.user
+    words += [f"user {user}"] if user is not None else []
+    words += [f"cgroup {packet.cgroup}"] if packet.cgroup else []
+    words += ["expected"] if packet.expected else []
+    words += [f"saved {packet.saved}"] if packet.saved else []
+    words += [f"labelled {packet.label}"] if packet.label else []
+    tracked = packet.direction is not Direction.UNKNOWN
+    words += ["its opening unseen"] if tracked and not (packet.new or packet.opening_seen) else []
+    return f"{' '.join(parts)} ({', '.join(words)})"
+
+
+def _end(family: int, address: str, port: int | None) -> str:
+    if port is None:
+        return address
+    return f"{address}:{port}" if family == 4 else f"[{address}]:{port}"
+
+
+def _json(answer: Answer) -> dict[str, object]:
+    decision = answer.decision
+    return {
+        "packet": _describe(answer.packet),
+        "assumed": list(answer.assumed),
+        "context": str(decision.context) if decision.context else None,
+        "role": decision.role,
+        "why": decision.why,
+        "rule": rule_json(decision.rule) if decision.rule else None,
+        "notes": notes_json(answer.notes),
+    }

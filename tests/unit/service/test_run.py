@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The running service: reloads, verification, drift, back-off, the machine changing, and the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from secmarkd.errors import (
+    CapabilityMissing,
+    ConfigError,
+    ContextRejected,
+    Problem,
+    RelabelDenied,
+    StateUnknown,
+    Upgraded,
+    WorkerFailed,
+)
+from secmarkd.events import (
+    DriftDetected,
+    DriftGone,
+    DriftRepaired,
+    EndedForUpgrade,
+    LabelRejected,
+    LabelsCreated,
+    LabelsReplaced,
+    Recovered,
+    Reloaded,
+    ReloadRejected,
+)
+from secmarkd.service.exit_codes import Exit
+from secmarkd.service.status import State
+from secmarkd.table.transaction import Remove
+from tests.support.service_rig import HTTP, OnDrift, OnStop, Rig, configuration
+
+BAD = ConfigError([Problem("a.toml", 3, "labels.x", "wrong")])
+
+
+def kinds(events: list[object]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+# --- reload ---
+
+
+def test_a_reload_brings_the_new_labels_and_says_so() -> None:
+    rig = Rig().started()
+    events = rig.reload(configuration(80, 8080))
+    assert rig.nft.table == configuration(80, 8080).table
+    assert [type(event) for event in events] == [LabelsReplaced, Reloaded]
+    assert rig.service.status.last_drift is None
+
+
+def test_a_reload_is_told_to_the_service_manager_in_one_datagram_and_ends_with_ready() -> None:
+    rig = Rig().started()
+    rig.reload(configuration(80))
+    first, *_, last = rig.notifier.take()
+    assert first == {"STATUS": "reloading the configuration", "RELOADING": "1", "MONOTONIC_USEC": "1000000000"}
+    assert last == {"STATUS": "in sync: 1 label, 1 element; last drift never", "READY": "1"}
+
+
+def test_a_reload_of_the_same_configuration_writes_nothing() -> None:
+    rig = Rig().started()
+    before = len(rig.nft.commits)
+    assert [type(event) for event in rig.reload(configuration(80, 443))] == [Reloaded]
+    assert len(rig.nft.commits) == before
+
+
+def test_a_bad_configuration_is_rejected_whole_and_the_old_one_stays_watched() -> None:
+    rig = Rig().started()
+    events = rig.reload(BAD)
+    assert [str(event) for event in events] == [
+        "a.toml:3: labels.x: wrong",
+        "reload rejected, the labels stay as they were: 1 mistake in the configuration",
+    ]
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.notifier.datagrams[-1]["READY"] == "1"
+    assert rig.says.endswith("; last reload rejected: a.toml:3: labels.x: wrong")
+    rig.drop_element()
+    rig.run(0)
+    assert rig.nft.table == configuration(80, 443).table
+
+
+def test_a_good_reload_after_a_bad_one_clears_the_complaint() -> None:
+    rig = Rig().started()
+    rig.reload(BAD)
+    rig.reload(configuration(80))
+    assert rig.says == "in sync: 1 label, 1 element; last drift never"
+
+
+def test_a_context_that_the_policy_refuses_rejects_the_reload_and_names_its_place() -> None:
+    rig = Rig().started()
+    other = replace(HTTP, type="nonsense_t")
+    rig.nft.unknown_contexts.add(str(other))
+    events = rig.reload(configuration(80, context=other))
+    assert [type(event) for event in events] == [LabelRejected, ReloadRejected]
+    assert "50-web.toml:2" in str(events[0])
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.service.status.reload is not None
+    assert rig.service.status.reload.exit_status == Exit.CONFIG
+
+
+def test_a_policy_that_forbids_relabelling_rejects_the_reload_too() -> None:
+    rig = Rig().started()
+    rig.nft.fail_next("commit", RelabelDenied("denied", operation="commit", offender=str(HTTP)))
+    assert isinstance(rig.reload(configuration(80))[-1], ReloadRejected)
+
+
+def test_a_loading_process_that_crashes_rejects_the_reload() -> None:
+    rig = Rig().started()
+    events = rig.reload(WorkerFailed("the loading process died of SIGKILL", operation="load"))
+    assert kinds([*events]) == ["WorkerCrashed", "ReloadRejected"]
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_reload_after_an_upgrade_is_rejected_and_the_old_version_goes_on() -> None:
+    rig = Rig().started()
+    assert [str(event) for event in rig.reload(Upgraded())] == [
+        "reload rejected, the labels stay as they were: secmarkd was upgraded; restart the service "
+        "(systemctl restart secmarkd)",
+    ]
+    rig.drop_element()
+    rig.run(0)
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.service.running
+
+
+def test_a_pass_that_an_upgrade_prevents_ends_the_service_so_that_it_is_started_anew() -> None:
+    rig = Rig(configuration(80, 443, on_stop=OnStop.REMOVE)).started()
+    rig.nft.fail_next("read", Upgraded(), times=99)
+    rig.service.ask_verify()
+    rig.run(0)
+    assert rig.service.exit_status is Exit.FAILURE
+    assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
+    assert rig.nft.table == configuration(80, 443).table
+    assert rig.says == "secmarkd was upgraded; restart the service"
+
+
+def test_many_requests_to_reload_are_one_reload() -> None:
+    rig = Rig().started()
+    for _ in range(100):
+        rig.service.ask_reload()
+    rig.run(1)
+    assert rig.loader.loads == 2
+
+
+def test_a_reload_to_labelling_without_selinux_is_rejected() -> None:
+    rig = Rig().started()
+    rig.selinux.active = False
+    rig.reload(configuration(22))
+    assert "SELinux is not active" in rig.says
+    assert rig.nft.table == configuration(80, 443).table
+
+
+def test_what_others_changed_is_told_apart_from_what_the_reload_changes() -> None:
+    rig = Rig(configuration(80, 443, 8080)).started()
+    rig.drop_element()
+    events = rig.reload(configuration(80, 443))
+    assert kinds([*events]) == ["DriftDetected", "DriftRepaired", "LabelsReplaced", "Reloaded"]
+    assert rig.service.status.last_drift is not None
+
+
+def test_a_reload_that_the_kernel_could_not_take_now_is_owed_and_written_later() -> None:
+    rig = Rig(configuration(80, on_drift=OnDrift.REPORT)).started()
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"))
+    rig.reload(configuration(443, on_drift=OnDrift.REPORT))
+    assert rig.service.status.reload is not None
+    assert rig.service.status.reload.exit_status == Exit.FAILURE
+    assert rig.service.status.state is State.DEGRADED
+    rig.run(1)
+    assert rig.nft.table == configuration(443).table
+    assert kinds([*rig.journal.take()]) == ["LabelsReplaced", "Recovered"]
+
+
+def test_the_moment_of_the_reload_is_published_after_ready() -> None:
+    rig = Rig().started()
+    rig.clock.now = 2000.0
+    rig.reload(configuration(80))
+    assert rig.published[-1].reload is not None
+    assert rig.published[-1].reload.began == 2000.0
+
+
+# --- verification and drift ---
+
+
+def test_nothing_is_said_or_written_while_nothing_happens() -> None:
+    rig = Rig().started()
+    reads, before = rig.nft.reads, len(rig.nft.commits)
+    rig.run(24 * 3600)
+    assert rig.nft.reads == reads
+    assert rig.wakes == 288
+    assert len(rig.nft.commits) == before
+    assert rig.journal.take() == []
+
+
+def test_drift_is_repaired_at_the_next_verification_and_told_once() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.run(300)
+    assert rig.nft.table == configuration(80, 443).table
+    detected, repaired = rig.journal.take()
+    assert isinstance(detected, DriftDetected)
+    assert detected.fields() == {
+        "SECMARKD_THING": "element", "SECMARKD_CHANGE": "missing", "SECMARKD_OBJECT": "server_port { tcp . 80 }",
+        "SECMARKD_EXPECTED": "s_http_server_packet_t", "SECMARKD_ACTION": "repaired",
+        "SECMARKD_BY": "nft (process 200)", "SECMARKD_BY_COMM": "nft", "SECMARKD_BY_PID": "200",
+        "SECMARKD_GENERATION": str(rig.nft.number - 1),
+    }  # fmt: skip
+    assert isinstance(repaired, DriftRepaired)
+    assert repaired.fields()["SECMARKD_GENERATION"] == str(rig.nft.number)
+    assert rig.says == "in sync: 1 label, 2 elements; last drift less than two minutes ago"
+    rig.run(3600)
+    assert rig.says.endswith("last drift 60 min ago")
+    assert rig.journal.take() == []
+
+
+def test_a_signal_verifies_at_once() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.service.ask_verify()
+    rig.run(0)
+    assert rig.nft.table == configuration(80, 443).table
+
+
+def test_a_table_that_vanished_is_one_difference() -> None:
+    rig = Rig().started()
+    rig.nft.table = None
+    rig.run(300)
+    assert str(rig.journal.take()[0]) == "drift: table missing: table inet secmarkd"
+    assert rig.nft.table is not None
+
+
+def test_reported_drift_is_left_told_once_and_its_end_too() -> None:
+    loaded = configuration(80, 443, on_drift=OnDrift.REPORT)
+    rig = Rig(loaded).started()
+    rig.drop_element()
+    rig.run(3600)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected"]
+    assert rig.says.startswith('drift: 1 difference reported and left (on_drift = "report")')
+    rig.nft.change(lambda _: loaded.table)
+    rig.run(300)
+    assert [type(event) for event in rig.journal.take()] == [DriftGone]
+    assert rig.service.status.state is State.IN_SYNC
+
+
+# --- trouble ---
+
+
+def test_failing_passes_are_told_once_and_tried_less_and_less_often() -> None:
+    rig = Rig().started()
+    reads = rig.nft.reads
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"), times=8)
+    rig.service.ask_verify()
+    rig.run(0)
+    assert kinds([*rig.journal.take()]) == ["VerificationFailed", "Degraded"]
+    rig.run(1 + 2 + 4 + 8 + 16)
+    assert rig.nft.reads == reads + 6
+    assert rig.says.startswith("degraded: starved; labels left as they are, try 7 in 32 s; last drift never")
+    assert rig.journal.take() == []
+    rig.run(32 + 60 + 60)
+    (recovered,) = rig.journal.take()
+    assert isinstance(recovered, Recovered)
+    assert recovered.attempts == 9
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def test_reported_drift_is_told_once_though_it_could_not_be_read_in_between() -> None:
+    loaded = configuration(80, 443, on_drift=OnDrift.REPORT)
+    rig = Rig(loaded).started()
+    rig.drop_element()
+    rig.run(300)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected"]
+    rig.nft.fail_next("read", StateUnknown("starved", operation="read"))
+    rig.service.ask_verify()
+    rig.run(0)
+    rig.journal.take()
+    rig.run(1)
+    assert rig.service.status.state is State.DRIFT
+    (recovered,) = rig.journal.take()
+    assert str(recovered) == "recovered after 1 s and 2 attempts: 1 difference reported and left"
+    rig.nft.change(lambda _: loaded.table)
+    rig.run(300)
+    assert [type(event) for event in rig.journal.take()] == [DriftGone]
+
+
+def test_a_difference_that_was_told_is_repaired_after_failed_reads_without_being_told_again() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.nft.fail_next("commit", StateUnknown("starved", operation="commit"))
+    rig.run(300)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected", "RepairFailed", "Degraded"]
+    rig.nft.fail_next("read", StateUnknown("unreadable", operation="read"))
+    rig.run(10)
+    assert kinds([*rig.journal.take()]) == ["VerificationFailed", "DriftRepaired", "Recovered"]
+
+
+def test_a_repair_that_fails_says_what_differs_once() -> None:
+    rig = Rig().started()
+    rig.drop_element()
+    rig.nft.fail_next("commit", ContextRejected("unknown", operation="commit", offender=str(HTTP)), times=2)
+    rig.run(300)
+    assert kinds([*rig.journal.take()]) == ["DriftDetected", "LabelRejected", "RepairFailed", "Degraded"]
+    rig.run(1)
+    assert rig.journal.take() == []
+    rig.run(2)
+    assert kinds([*rig.journal.take()]) == ["DriftRepaired", "Recovered"]
+    assert rig.nft.table == configuration(80, 443).table
+
+
+def test_a_worker_that_crashes_does_not_end_the_service() -> None:
+    rig = Rig().started()
+    rig.nft.fail_next("read", WorkerFailed("libnftables died of SIGSEGV", operation="read"))
+    rig.service.ask_verify()
+    rig.run(0)
+    assert kinds([*rig.journal.take()]) == ["WorkerCrashed", "Degraded"]
+    rig.run(1)
+    assert rig.service.status.state is State.IN_SYNC
+
+
+def test_a_module_that_went_away_does_not_end_the_running_service() -> None:
+    rig = Rig().started()
+    rig.nft.fail_next("read", CapabilityMissing("Python's module nftables is missing"))
+    rig.service.ask_verify()
+    rig.run(0)
+    assert rig.says.startswith("degraded: ")
+    rig.run(1)
+    assert rig.service.running
+    assert rig.service.status.state is State.IN_SYNC
+
+
+# --- the watchdog and the end ---
+
+
+def test_the_watchdog_is_fed_twice_in_each_interval() -> None:
+    rig = Rig(watchdog=30.0).started()
+    rig.run(150)
+    assert sum(each.get("WATCHDOG") == "1" for each in rig.notifier.datagrams) == 10
+
+
+def test_without_a_watchdog_the_service_sleeps_until_the_next_verification() -> None:
+    rig = Rig(configuration(80, resync=1234.0)).started()
+    assert rig.service.due() == rig.clock.now + 1234.0
+
+
+def test_stopping_keeps_the_labels() -> None:
+    rig = Rig().started()
+    rig.service.ask_stop()
+    rig.service.tick()
+    assert rig.service.exit_status is Exit.OK
+    assert rig.nft.table is not None
+    assert rig.journal.take_lines() == ["INFO stopped: labels kept in the kernel; nobody watches over them now"]
+    assert rig.notifier.datagrams[0] == {"STATUS": "stopping", "STOPPING": "1"}
+
+
+def test_stopping_removes_the_labels_where_that_is_asked() -> None:
+    rig = Rig(configuration(80, on_stop=OnStop.REMOVE)).started()
+    rig.service.ask_stop()
+    rig.service.tick()
+    assert rig.nft.table is None
+    assert rig.nft.commits[-1] == (Remove(),)
+    assert rig.journal.take_lines() == ["INFO stopped: labels removed from the kernel"]
+
+
+def test_labels_that_cannot_be_removed_make_the_stop_a_failure() -> None:
+    rig = Rig(configuration(80, on_stop=OnStop.REMOVE)).started()
+    rig.nft.fail_next("commit", StateUnknown("starved", operation="commit"))
+    rig.service.ask_stop()
+    rig.service.tick()
+    assert rig.service.exit_status is Exit.FAILURE
+    assert kinds([*rig.journal.take()]) == ["RemovalFailed"]
+
+
+def test_a_stop_goes_before_a_reload() -> None:
+    rig = Rig().started()
+    rig.service.ask_reload()
+    rig.service.ask_stop()
+    rig.service.tick()
+    assert not rig.service.running
+    assert rig.loader.loads == 1
+
+
+def test_a_stop_before_the_start_leaves_the_kernel_alone() -> None:
+    rig = Rig(configuration(80, on_stop=OnStop.REMOVE), table=configuration(80).table)
+    rig.service.ask_stop()
+    rig.service.tick()
+    assert rig.nft.table is not None
+
+
+def test_a_table_removed_by_someone_during_a_reload_is_drift_and_is_made_anew() -> None:
+    rig = Rig().started()
+    rig.nft.table = None
+    events = rig.reload(configuration(80, 443))
+    assert kinds([*events]) == ["DriftDetected", "DriftRepaired", "Reloaded"]
+    assert not any(isinstance(event, LabelsCreated) for event in events)
