@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-server check lint format schema catalog bench vm install uninstall clean
+.PHONY: help run test test-server check lint format schema catalog faults bench vm install uninstall clean
 
 help: ## this list
 	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
@@ -44,6 +44,9 @@ schema: ## write the JSON Schema files of config/ from the models
 catalog: ## write systemd/secmarkd.catalog from the events
 	@$(BOOTSTRAP) run
 	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/generate/catalog.py > systemd/secmarkd.catalog
+
+faults: ## write tests/FAULTS.md from tests/faults.toml and the marks on the tests
+	@python3 packaging/dev/generate/faults.py
 
 bench: ## the figures, as ratios against a baseline of the same run (root)
 	@$(BOOTSTRAP) check

@@ -431,6 +431,7 @@ class NftContract:
         assert "79" in caught.value.offender
         assert world.nft.read() == full
 
+    @pytest.mark.fault(13)
     def test_an_object_in_use_cannot_be_deleted(self, world: World, full: Table) -> None:
         with pytest.raises(Conflict) as caught:
             world.nft.commit((DeleteObjects((make_object("s_ssh", world.kind),)),))
@@ -509,6 +510,7 @@ class NftContract:
         world.nft.commit_at(transaction, world.nft.generation())
         assert world.nft.read() == replace_map(full, name, other)
 
+    @pytest.mark.fault(11)
     def test_at_another_generation_nothing_is_changed(self, world: World, full: Table) -> None:
         map_ = find_map(full, "m_port")
         heard = world.nft.generation()
@@ -572,6 +574,7 @@ class NftContract:
         world.change(intrusion.text, intrusion.effect)
         assert world.nft.read() == intrusion.effect(full)
 
+    @pytest.mark.fault(8)
     @pytest.mark.parametrize("intrusion", INTRUSIONS, ids=str)
     def test_whatever_others_did_the_table_can_be_replaced(
         self, world: World, full: Table, intrusion: Intrusion

@@ -100,6 +100,7 @@ class TestNetlinkEvents(ChangesContract):
         world.nft.commit((Replace(TABLE),))
         assert [each.thread for each in world.events.take().committed] == [world.nft.pid]
 
+    @pytest.mark.fault(14)
     def test_a_hundred_thousand_elements_lose_nothing(self, world: KernelWorld) -> None:
         world.netns.nft("table inet other { set s { type ipv4_addr; }; }")
         world.events.take()
@@ -113,6 +114,7 @@ class TestNetlinkEvents(ChangesContract):
         world.netns.nft("add table inet another")
         assert not world.events.take().ours
 
+    @pytest.mark.fault(14)
     def test_thousands_of_commits_while_nobody_listens_lose_nothing(self, world: KernelWorld) -> None:
         """The system's default has room for 256."""
         world.nft.commit((Replace(TABLE),))
@@ -126,6 +128,7 @@ class TestNetlinkEvents(ChangesContract):
         assert not news.lost
         assert [each.generation for each in news.touched] == [news.committed[1000].generation & 0xFFFF]
 
+    @pytest.mark.fault(14)
     def test_an_overflow_is_told_and_passes(self, world: KernelWorld) -> None:
         events = NetlinkEvents(receive_buffer=1)  # the kernel makes it 2304 bytes
         for _ in range(10):

@@ -76,6 +76,7 @@ def until_repaired(rig: KernelRig) -> list[Event]:
     return events
 
 
+@pytest.mark.fault(11)
 def test_repairs_among_writers_of_other_tables_are_told_as_they_are(netns: Namespace) -> None:
     require_bindings()
     with netns.enter(), closing(KernelRig(netns, rehearsal(80, 443))) as rig:
@@ -95,6 +96,7 @@ SWAPS = (
 )
 
 
+@pytest.mark.fault(17, 19)
 def test_what_nobody_touches_is_read_as_it_is_whatever_is_changed_beside_it(netns: Namespace) -> None:
     """Dumps that the kernel marks as interrupted, structure that is listed again and again, elements that come twice."""
     require_bindings()
@@ -126,6 +128,7 @@ RENEWED = "add counter inet secmarkd theirs; delete counter inet secmarkd theirs
 """In one transaction: the table is never twice the same."""
 
 
+@pytest.mark.fault(18)
 @pytest.mark.slow
 def test_a_read_that_writers_starve_is_given_up_and_taken_for_nothing(netns: Namespace) -> None:
     """Many elements and a tight writer of our table: it is never twice the same, but what nobody saw is not absent."""
@@ -159,6 +162,7 @@ def test_a_read_that_writers_starve_is_given_up_and_taken_for_nothing(netns: Nam
         assert netlink.generation() == before
 
 
+@pytest.mark.fault(18)
 @pytest.mark.slow
 @pytest.mark.parametrize("elements", [440, 20_000])
 def test_writers_of_other_tables_keep_nobody_from_reading_this_one(netns: Namespace, elements: int) -> None:
@@ -193,6 +197,7 @@ def test_a_writer_of_another_table_stops_no_repair(netns: Namespace, elements: i
         assert state(rig) is State.IN_SYNC
 
 
+@pytest.mark.fault(14)
 def test_lost_events_are_made_up_for(netns: Namespace) -> None:
     require_bindings()
     with netns.enter(), closing(KernelRig(netns, rehearsal(80, 443), events=NetlinkEvents(receive_buffer=1))) as rig:

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from secmarkd.config.files import MAX_BYTES
 from secmarkd.service.exit_codes import Exit
 from tests.bench.maps import port_tuples, write_ports
@@ -84,6 +86,7 @@ def pattern(said: str, file: Path, label: str) -> str:
     return said.replace("FILE", re.escape(file.name)).replace("LABEL", label)
 
 
+@pytest.mark.fault(20, 21, 23, 26)
 def test_at_the_start_every_mistake_of_every_file_is_told_and_nothing_is_done(service: RealService) -> None:
     alone = {name: fault for name, fault in FAULTS.items() if name != "contradiction"}
     files = [service.root / f"etc/labels.d/{number}-bad.toml" for number in range(60, 60 + len(alone))]
@@ -97,6 +100,7 @@ def test_at_the_start_every_mistake_of_every_file_is_told_and_nothing_is_done(se
     assert service.table() == ""
 
 
+@pytest.mark.fault(21)
 def test_a_contradiction_of_two_good_files_ends_the_start_too(service: RealService) -> None:
     write, said = FAULTS["contradiction"]
     file = service.root / "etc/labels.d/60-bad.toml"
@@ -107,6 +111,7 @@ def test_a_contradiction_of_two_good_files_ends_the_start_too(service: RealServi
     assert service.table() == ""
 
 
+@pytest.mark.fault(20, 21, 22, 23)
 def test_one_bad_file_among_many_rejects_the_whole_reload_and_the_labels_stay(service: RealService) -> None:
     service.start(*UNIT_CAPABILITIES)
     service.await_told("READY=1")
@@ -148,6 +153,7 @@ def test_files_that_others_may_write_are_taken_with_a_warning_that_no_reload_rep
     assert service.said.count(warning) == 1
 
 
+@pytest.mark.fault(27)
 def test_an_empty_label_map_is_a_valid_one_and_said_to_be(service: RealService) -> None:
     service.configure("")
     service.start()
@@ -157,6 +163,7 @@ def test_an_empty_label_map_is_a_valid_one_and_said_to_be(service: RealService) 
     assert "table inet secmarkd" in service.table()
 
 
+@pytest.mark.fault(33)
 def test_labelling_without_selinux_ends_with_the_mend_and_no_table(service: RealService) -> None:
     require(not has_selinux(), "needs a machine without SELinux; the VM has one with it")
     (service.root / "etc/secmarkd.toml").write_text('mode = "label"\n')
@@ -169,6 +176,7 @@ def test_labelling_without_selinux_ends_with_the_mend_and_no_table(service: Real
     assert service.table() == ""
 
 
+@pytest.mark.fault(25)
 def test_a_hundred_thousand_elements_start_within_a_memory_limit_under_an_impatient_watchdog(
     service: RealService,
 ) -> None:
@@ -184,6 +192,7 @@ def test_a_hundred_thousand_elements_start_within_a_memory_limit_under_an_impati
     assert " err: " not in service.said
 
 
+@pytest.mark.fault(25)
 def test_a_label_map_that_needs_more_memory_than_there_is_is_rejected_and_the_service_lives(
     service: RealService,
 ) -> None:

@@ -12,6 +12,8 @@ from tests.support.journald import Journald
 from tests.support.namespace import Namespace
 from tests.support.real_service import RealService
 
+pytestmark = pytest.mark.fault(43)
+
 IN_ITS_OWN_RUN = ("sh", "-c", 'mount --bind "$0" /run && exec "$@"')
 """Runs a command with another folder as /run; `ip netns exec` has given it mounts of its own."""
 DELETE = "delete element inet secmarkd server_port {{ tcp . {} }}"

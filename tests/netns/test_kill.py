@@ -27,6 +27,8 @@ from tests.support.faults import LibnftablesFaults
 from tests.support.namespace import Namespace
 from tests.support.real_service import RealService
 
+pytestmark = pytest.mark.fault(30)
+
 OLD = "[labels.http]\ntcp = [80, 443]\n"
 NEW = "[labels.http]\ntcp = [80, 443]\n[labels.dns]\nudp = [53]\ntcp = [53]\n"
 HERE, THERE = (
@@ -124,6 +126,7 @@ def scene(service: RealService, netns: Namespace) -> Iterator[Scene]:
         scene.nft.close()
 
 
+@pytest.mark.fault(30, 31)
 def test_at_the_first_start(scene: Scene) -> None:
     for point in ("before read 1", "before commit 1"):
         scene.start_in_vain(point)
@@ -136,6 +139,7 @@ def test_at_the_first_start(scene: Scene) -> None:
     assert scene.nft.read() == whole
 
 
+@pytest.mark.fault(30)
 def test_between_the_two_transactions_of_a_first_start_with_many_labels(scene: Scene) -> None:
     """The first one labels every packet already, so nothing goes without a label after it."""
     scene.service.configure(LARGE)
@@ -149,6 +153,7 @@ def test_between_the_two_transactions_of_a_first_start_with_many_labels(scene: S
     assert {(each.thing, each.change) for each in diff(table, left)} == {(Thing.ELEMENT, Change.MISSING)}
 
 
+@pytest.mark.fault(30, 31)
 def test_during_a_repair(scene: Scene) -> None:
     assert scene.start("before commit 1") == 1
     whole = scene.nft.read()
@@ -163,6 +168,7 @@ def test_during_a_repair(scene: Scene) -> None:
         assert scene.start("after commit 1") == 0
 
 
+@pytest.mark.fault(30, 31)
 def test_during_a_reload(scene: Scene) -> None:
     def reload(labels: str) -> Table | None:
         scene.service.configure(labels)
@@ -185,6 +191,7 @@ def test_during_a_reload(scene: Scene) -> None:
         assert scene.start() == 0
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_between_the_stages_of_a_reload(scene: Scene, stage: int) -> None:
     """Where maps are made anew the new rules are reached in five transactions; each of them labels every packet."""
@@ -202,6 +209,7 @@ def test_between_the_stages_of_a_reload(scene: Scene, stage: int) -> None:
     assert made == 1
 
 
+@pytest.mark.fault(30)
 def test_while_the_configuration_is_being_loaded(scene: Scene) -> None:
     scene.start()
     old = scene.nft.read()
@@ -214,6 +222,7 @@ def test_while_the_configuration_is_being_loaded(scene: Scene) -> None:
     assert (left, made) in ((old, 1), (scene.nft.read(), 0))
 
 
+@pytest.mark.fault(30)
 def test_while_the_labels_are_being_removed_at_the_end(scene: Scene) -> None:
     scene.service.configure(OLD, 'on_stop = "remove"')
     scene.start("before commit 1")
@@ -228,6 +237,7 @@ def test_while_the_labels_are_being_removed_at_the_end(scene: Scene) -> None:
     assert scene.start() == 1
 
 
+@pytest.mark.fault(30)
 def test_while_its_worker_is_at_it(scene: Scene, faults: LibnftablesFaults) -> None:
     """The worker dies with the service; what it was doing then has happened wholly or not at all."""
     scene.service.meet(faults)

@@ -37,6 +37,7 @@ def assert_a_sentence(said: str, *texts: str) -> None:
 # --- capabilities ---
 
 
+@pytest.mark.fault(39)
 def test_without_the_capability_the_service_ends_with_its_own_code_and_is_not_restarted(service: RealService) -> None:
     service.start(*POWERLESS)
     assert service.await_exit() == Exit.NOPERM
@@ -46,6 +47,7 @@ def test_without_the_capability_the_service_ends_with_its_own_code_and_is_not_re
     assert service.table() == ""
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize("verb", ["plan", "apply", "clear"])
 def test_without_the_capability_a_verb_ends_with_its_own_code(service: RealService, verb: str) -> None:
     done = service.ctl(verb, prefix=POWERLESS)
@@ -53,6 +55,7 @@ def test_without_the_capability_a_verb_ends_with_its_own_code(service: RealServi
     assert_a_sentence(done.stderr, "needs the capability CAP_NET_ADMIN")
 
 
+@pytest.mark.fault(39)
 def test_without_the_capability_the_verbs_that_do_not_need_it_work(service: RealService) -> None:
     assert service.ctl("check", prefix=POWERLESS).returncode == Exit.OK
     status = service.ctl("status", prefix=POWERLESS)
@@ -90,6 +93,7 @@ def _path_of(library: str) -> str:
         return next(line.split()[-1] for line in maps if f"/{library.split('.so')[0]}" in line)
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("remove", "said"),
     [
@@ -122,6 +126,7 @@ def limit(service: RealService, option: str) -> None:
     subprocess.run(["prlimit", f"--pid={service.process.pid}", option], check=True)
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("damage", [DAMAGE, ELEMENT], ids=["a rule", "an element"])
 def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(
     service: RealService, damage: str
@@ -144,6 +149,7 @@ def test_without_descriptors_for_a_worker_the_labels_stay_and_it_is_tried_again(
     assert service.table() == whole
 
 
+@pytest.mark.fault(44)
 def test_without_memory_for_a_reload_it_is_rejected_and_the_labels_stay(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -169,6 +175,7 @@ exec "$@"
 """
 
 
+@pytest.mark.fault(44)
 def test_without_room_in_its_folder_the_service_works_and_says_less(service: RealService) -> None:
     service.start("unshare", "--mount", "sh", "-ec", FULL, "sh", str(service.runtime_folder))
     service.await_told("READY=1")
@@ -224,6 +231,7 @@ with closing(LibNft()) as nft:
 """
 
 
+@pytest.mark.fault(40)
 @pytest.mark.slow
 def test_in_a_user_namespace_many_labels_come_in_parts_and_what_must_be_whole_is_refused(netns: Namespace) -> None:
     unshared = ["unshare", "--user", "--map-root-user", "--net"]

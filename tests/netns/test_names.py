@@ -14,6 +14,8 @@ import pytest
 from tests.support.real_service import RealService
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.fault(51)
+
 LABELS = """\
 [labels.http]
 tcp = [80]

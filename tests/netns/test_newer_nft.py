@@ -69,6 +69,7 @@ def state(rig: KernelRig) -> State:
     return rig.service.status.state
 
 
+@pytest.mark.fault(10)
 def test_the_service_outlives_it_says_so_and_recovers_when_the_rule_is_gone(rig: KernelRig) -> None:
     whole = rig.listing()
     rig.namespace.nft(DAMAGE)
@@ -106,6 +107,7 @@ def add_it_to_our_table() -> None:
     batch(listed)
 
 
+@pytest.mark.fault(10)
 def test_where_it_is_in_our_table_it_is_taken_out_and_all_else_put_right(rig: KernelRig) -> None:
     whole = rig.listing()
     add_it_to_our_table()
@@ -118,6 +120,7 @@ def test_where_it_is_in_our_table_it_is_taken_out_and_all_else_put_right(rig: Ke
     assert not crashes(rig)
 
 
+@pytest.mark.fault(10)
 def test_elements_are_put_right_beside_it(rig: KernelRig) -> None:
     """By raw netlink, as they were taken out here."""
     add_their_rule(rig)
@@ -132,6 +135,7 @@ def test_elements_are_put_right_beside_it(rig: KernelRig) -> None:
     assert state(rig) is State.IN_SYNC
 
 
+@pytest.mark.fault(10)
 def test_reading_goes_on_beside_it(rig: KernelRig) -> None:
     add_their_rule(rig)
     rig.service.ask_verify()

@@ -14,6 +14,8 @@ import pytest
 from tests.support.namespace import Namespace
 from tests.support.real_service import RealService
 
+pytestmark = pytest.mark.fault(52)
+
 
 @pytest.fixture
 def container() -> Iterator[Namespace]:

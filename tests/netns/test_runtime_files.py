@@ -9,11 +9,14 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from secmarkd.service.exit_codes import Exit
 from tests.support.real_service import PATIENCE, RealService
 from tests.support.waiting import eventually
 
 
+@pytest.mark.fault(48)
 def test_a_removed_directory_lets_no_second_writer_in_and_status_is_true_again(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -36,6 +39,7 @@ def test_a_removed_directory_lets_no_second_writer_in_and_status_is_true_again(s
     service.await_line("notice: repaired: 1 difference", since)
 
 
+@pytest.mark.fault(49)
 def test_signals_that_come_before_it_can_take_them_do_not_end_it(service: RealService) -> None:
     service.start()
     assert service.process is not None
@@ -62,6 +66,7 @@ def test_signals_that_come_before_it_can_take_them_do_not_end_it(service: RealSe
     assert service.await_exit() == 0
 
 
+@pytest.mark.fault(49)
 def test_helper_processes_do_not_take_what_is_meant_for_the_service(service: RealService) -> None:
     """`systemctl kill -s HUP` sends it to all processes of the unit."""
     service.start()

@@ -21,6 +21,7 @@ from tests.support.real_service import PATIENCE, RealService, unit_capabilities
 from tests.support.waiting import eventually
 
 
+@pytest.mark.fault(6, 9)
 def test_start_drift_repair_and_stop(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -86,6 +87,7 @@ def test_reload_good_and_bad_waits_for_the_answer(service: RealService) -> None:
     assert service.ctl("status").returncode == 0
 
 
+@pytest.mark.fault(1)
 def test_a_flushed_ruleset_comes_back_at_once(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -127,6 +129,7 @@ DELETE = "delete element inet secmarkd server_port { tcp . 80 }"
 NET_ADMIN_ALONE = ("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin")
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize(
     ("prefix", "program"),
     [(unit_capabilities(), r"/usr/s?bin/nft, "), (NET_ADMIN_ALONE, "")],
@@ -149,6 +152,7 @@ def test_inside_another_pid_namespace_nobody_is_blamed_by_number(service: RealSe
     assert "; by nft (process unknown from inside this PID namespace)" in said
 
 
+@pytest.mark.fault(3)
 def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service: RealService) -> None:
     service.start(entry=["tests.support.hasty_service"])
     service.await_told("READY=1")
@@ -167,6 +171,7 @@ def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service
     assert "err: " not in said
 
 
+@pytest.mark.fault(2)
 def test_fifty_flushes_in_a_row_are_a_handful_of_repairs(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -216,6 +221,7 @@ table inet firewalld {
 """What firewalld's nftables backend does at its start and at each reload, in one transaction."""
 
 
+@pytest.mark.fault(5, 9)
 def test_a_firewall_that_makes_its_own_table_anew_again_and_again_is_none_of_our_business(
     service: RealService,
 ) -> None:
@@ -269,6 +275,7 @@ def test_a_bad_configuration_and_a_missing_permission_end_with_their_own_codes(s
     assert "CAP_NET_ADMIN" in denied.stderr
 
 
+@pytest.mark.fault(32)
 def test_the_watchdog_is_fed(service: RealService) -> None:
     service.start(WATCHDOG_USEC="200000")
     service.await_told("READY=1")

@@ -8,6 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from secmarkd.service.exit_codes import Exit
 from tests.support.faults import LibnftablesFaults
 from tests.support.processes import POLL, system_call
@@ -40,6 +42,7 @@ def applying(service: RealService) -> int:
     return process
 
 
+@pytest.mark.fault(24, 28)
 def test_of_a_storm_of_reloads_the_last_one_wins_and_few_happen(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")
@@ -57,6 +60,7 @@ def test_of_a_storm_of_reloads_the_last_one_wins_and_few_happen(service: RealSer
     assert "err: " not in service.said
 
 
+@pytest.mark.fault(29)
 def test_a_stop_during_a_transaction_lets_it_end_and_leaves_the_new_labels_whole(service: RealService) -> None:
     process = applying(service)
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
@@ -69,6 +73,7 @@ def test_a_stop_during_a_transaction_lets_it_end_and_leaves_the_new_labels_whole
     service.await_helpers_gone()
 
 
+@pytest.mark.fault(29)
 def test_a_reload_during_a_transaction_is_done_after_it(service: RealService) -> None:
     process = applying(service)
     service.configure("[labels.ntp]\nudp = [123]\n")
@@ -80,6 +85,7 @@ def test_a_reload_during_a_transaction_is_done_after_it(service: RealService) ->
     assert service.ctl("plan").returncode == 0
 
 
+@pytest.mark.fault(29)
 def test_a_stop_during_a_transaction_that_never_ends_leaves_the_old_labels_whole(service: RealService) -> None:
     process = applying(service)
     before = service.table()

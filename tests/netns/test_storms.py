@@ -61,6 +61,7 @@ def rewriting(service: RealService, chain: str) -> str:
 HARMLESS = f"add counter {T} x; delete counter {T} x"
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("storm", ["a counter that comes and goes", "rules that are written again as they are"])
 def test_a_storm_on_our_table_is_a_line_at_its_beginning_and_one_at_its_end(service: RealService, storm: str) -> None:
     require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
@@ -124,6 +125,7 @@ def test_beside_a_busy_program_the_one_is_named_that_touched_our_table(service: 
         assert not any(str(pid) in line for line in drifts)
 
 
+@pytest.mark.fault(14)
 def test_after_lost_events_nobody_is_named_who_was_merely_busy(netns: Namespace) -> None:
     require_bindings()
     with netns.enter():
@@ -140,6 +142,7 @@ def test_after_lost_events_nobody_is_named_who_was_merely_busy(netns: Namespace)
             assert {each.by for each in drifts} == {"unknown (events were lost)"}
 
 
+@pytest.mark.fault(18)
 @pytest.mark.slow
 def test_who_keeps_reads_from_being_accepted_is_named(service: RealService) -> None:
     """Two tight writers of other tables and 20,000 elements; whatever becomes of a read beside them."""

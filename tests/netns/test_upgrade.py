@@ -26,6 +26,7 @@ def upgraded(service: RealService, tmp_path: Path) -> RealService:
     return service
 
 
+@pytest.mark.fault(45)
 def test_a_reload_is_rejected_with_the_mend_and_the_labels_are_kept_as_before(upgraded: RealService) -> None:
     before = upgraded.table()
     upgraded.configure("[labels.dns]\nudp = [53]\n")
@@ -37,6 +38,7 @@ def test_a_reload_is_rejected_with_the_mend_and_the_labels_are_kept_as_before(up
     assert upgraded.table() == before
 
 
+@pytest.mark.fault(45)
 def test_where_it_cannot_go_on_it_ends_and_the_new_version_takes_over(upgraded: RealService) -> None:
     """That is, where libnftables' process has gone, and the structure of the table must be read."""
     for pid in upgraded.namespace.pids():

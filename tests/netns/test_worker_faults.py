@@ -43,6 +43,7 @@ def nft(netns: Namespace, faults: LibnftablesFaults) -> Iterator[LibNft]:
         nft.close()
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("request_kind", REQUESTS)
 @pytest.mark.parametrize(
     ("effect", "argument", "said"),
@@ -82,6 +83,7 @@ def test_a_worker_that_goes_wrong_costs_its_request_and_nothing_else(
     assert nft.pid not in (None, pid)
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize("text", ["Interrupted system call", "Resource temporarily unavailable",
                                   "Interrupted system call should be restarted"])  # fmt: skip
 def test_an_interrupted_transaction_is_tried_again(nft: LibNft, faults: LibnftablesFaults, text: str) -> None:
@@ -92,6 +94,7 @@ def test_an_interrupted_transaction_is_tried_again(nft: LibNft, faults: Libnftab
     assert not faults.left
 
 
+@pytest.mark.fault(12)
 def test_a_transaction_that_is_always_interrupted_is_given_up_after_a_few_tries(
     nft: LibNft, faults: LibnftablesFaults
 ) -> None:
@@ -104,6 +107,7 @@ def test_a_transaction_that_is_always_interrupted_is_given_up_after_a_few_tries(
     assert nft.generation() == before
 
 
+@pytest.mark.fault(13)
 def test_what_is_busy_is_not_skipped(nft: LibNft, faults: LibnftablesFaults) -> None:
     """EBUSY, as before Linux 6.2 where what was just deleted is still being released."""
     nft.commit((AddObjects((make_object("s_new", ObjectKind.COUNTER),)),))
@@ -118,6 +122,7 @@ def test_what_is_busy_is_not_skipped(nft: LibNft, faults: LibnftablesFaults) -> 
     assert reconcile(nft, Table()).in_sync
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("effect", ["refuse after", "refuse"])
 def test_a_lost_answer_is_settled_by_reading(nft: LibNft, faults: LibnftablesFaults, effect: str) -> None:
     done = effect == "refuse after"
@@ -128,6 +133,7 @@ def test_a_lost_answer_is_settled_by_reading(nft: LibNft, faults: LibnftablesFau
     assert done or isinstance(outcome.error, WorkerFailed)
 
 
+@pytest.mark.fault(37)
 def test_a_denied_label_names_the_permission(nft: LibNft, faults: LibnftablesFaults) -> None:
     """What the kernel says without SELinux, with the errno that it has where the policy denies."""
     faults.order("check", "rewrite", "No such file or directory=>Permission denied")
@@ -156,6 +162,7 @@ def state(rig: KernelRig) -> State:
     return rig.service.status.state
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize(("effect", "argument", "name"), [("die", signal.SIGSEGV, "SIGSEGV"), ("abort", BUG, BUG)])
 def test_a_crash_during_a_repair_is_told_once_tried_again_and_over_when_its_cause_is(
     rig: KernelRig, faults: LibnftablesFaults, effect: str, argument: object, name: str
@@ -185,6 +192,7 @@ def test_a_crash_during_a_repair_is_told_once_tried_again_and_over_when_its_caus
     assert state(rig) is State.IN_SYNC
 
 
+@pytest.mark.fault(32)
 def test_a_worker_that_hangs_is_killed_at_its_deadline_and_the_watchdog_waits_for_that(
     rig: KernelRig, faults: LibnftablesFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,75 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ARCHITECTURE.md says of the tests is so: every fault of its matrix is held by a test that exists, or explained."""
+"""What the documents say of program and tests is so."""
 
 from __future__ import annotations
 
-import ast
-import functools
 import re
 from pathlib import Path
 
 import pytest
 
+from generate import faults
 from tests.support.paths import REPOSITORY
 
 PROGRAM = REPOSITORY / "daemon/secmarkd"
-FAULTS = 49
-SENTENCE = re.compile(r"\w+[^.!?]{10,}[.!?](\s|$)")
-NODE = re.compile(r"`((?:tests/)?[\w/.-]+\.py)((?:::\w+)*)(?:\[[\w-]+\])?`")
-"""A test in backquotes: file, and what follows it."""
-
-
-def matrix() -> dict[int, str]:
-    """The rows of the table `Fault matrix`, by number: what is said after the fault."""
-    _, found, rest = (REPOSITORY / "ARCHITECTURE.md").read_text().partition("Fault matrix")
-    assert found, "ARCHITECTURE.md has no fault matrix"
-    rows: dict[int, str] = {}
-    for line in rest.splitlines():
-        cells = [each.strip() for each in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-        if line.startswith("|") and cells[0].isdigit():
-            assert int(cells[0]) not in rows, f"row {cells[0]} is there twice"
-            rows[int(cells[0])] = " ".join(cells[2:])
-        elif line.startswith("#") and rows:
-            break
-    return rows
-
-
-@functools.cache
-def names(file: Path) -> frozenset[str]:
-    """`function` and `Class::function` of everything that a file defines."""
-    found: set[str] = set()
-    for node in ast.parse(file.read_text()).body:
-        match node:
-            case ast.FunctionDef(name):
-                found.add(name)
-            case ast.ClassDef(name, body=body):
-                inner = [each for each in ast.walk(ast.Module(body, [])) if isinstance(each, ast.FunctionDef)]
-                found |= {name, *(f"{name}::{each.name}" for each in inner)}
-            case _:
-                pass
-    return frozenset(found)
-
-
-def exists(path: str, what: str) -> bool:
-    """Whether a file, given from the repository or from `tests/`, defines it."""
-    file = next((each for each in (REPOSITORY / path, REPOSITORY / "tests" / path) if each.is_file()), None)
-    name = what.removeprefix("::")
-    return file is not None and (not name or name in names(file))
-
-
-def test_the_fault_matrix_has_every_row() -> None:
-    assert sorted(matrix()) == list(range(1, FAULTS + 1))
-
-
-def test_every_fault_is_held_by_a_test_or_a_sentence_says_why_it_cannot_be() -> None:
-    held = {number: bool(NODE.search(said)) or bool(SENTENCE.search(said)) for number, said in matrix().items()}
-    assert [number for number, good in held.items() if not good] == []
-
-
-def test_every_test_that_the_fault_matrix_names_exists() -> None:
-    named = [(number, *found) for number, said in matrix().items() for found in NODE.findall(said)]
-    assert named
-    assert [each for each in named if not exists(each[1], each[2])] == []
 
 
 @pytest.mark.parametrize(
@@ -82,3 +24,20 @@ def test_a_package_lists_its_modules(package: Path) -> None:
     }
     missing = modules - listed - {"__init__", "__pycache__"}
     assert missing == set()
+
+
+def test_the_page_of_faults_is_what_the_marks_on_the_tests_say() -> None:
+    assert (REPOSITORY / "tests/FAULTS.md").read_text() == faults.render(), "run: make faults"
+
+
+def test_a_fault_that_no_test_shows_and_a_mark_of_no_fault_are_found(tmp_path: Path) -> None:
+    (tmp_path / "faults.toml").write_text('[1]\nfault = "x"\nanswer = "y"\n')
+    with pytest.raises(ValueError, match="no test shows fault 1"):
+        faults.render(tmp_path)
+    (tmp_path / "test_x.py").write_text("@pytest.mark.fault(1, 2)\ndef test_x() -> None: ...\n")
+    with pytest.raises(ValueError, match="no fault has the number 2"):
+        faults.render(tmp_path)
+    (tmp_path / "test_x.py").write_text(
+        "class TestX:\n    @pytest.mark.fault(1)\n    def test_y(self) -> None: ...\n"
+    )
+    assert "`test_x.py::TestX::test_y`" in faults.render(tmp_path)

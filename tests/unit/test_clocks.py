@@ -42,6 +42,7 @@ def test_the_wall_clock_would_be_found(source: str) -> None:
     assert len(list(uses(source))) == 1
 
 
+@pytest.mark.fault(42)
 def test_no_module_asks_the_wall_clock() -> None:
     modules = sorted(SOURCE.rglob("*.py"))
     assert len(modules) > 50

@@ -167,6 +167,7 @@ def test_absent_table_is_one_drift_and_is_created() -> None:
     assert outcome.action is Action.CREATED
 
 
+@pytest.mark.fault(16)
 def test_unreadable_state_is_never_acted_on() -> None:
     nft = FakeNft(ports_table(3))
     nft.fail_next("read", StateUnknown("no stable answer", operation="read"))
@@ -176,12 +177,14 @@ def test_unreadable_state_is_never_acted_on() -> None:
     assert nft.commits == []
 
 
+@pytest.mark.fault(15)
 def test_lost_answer_of_a_commit_is_settled_by_reading() -> None:
     nft = FakeNft()
     nft.lose_next_answer()
     assert reconcile(nft, ports_table(3)).action is Action.CREATED
 
 
+@pytest.mark.fault(15)
 def test_commit_that_never_happened_is_not_called_success() -> None:
     nft = FakeNft()
     nft.fail_next("commit", WorkerFailed("died", operation="commit"))
@@ -230,6 +233,7 @@ def test_rejected_context_keeps_the_old_labels() -> None:
     assert nft.table == old
 
 
+@pytest.mark.fault(11)
 def test_someone_else_between_read_and_write_makes_it_a_replacement() -> None:
     nft = FakeNft(without_element(ports_table(3)))
     nft.fail_next("commit", Conflict("exists", operation="commit"))
@@ -245,6 +249,7 @@ def test_a_pass_vouches_for_the_generation_that_it_read_and_knows_its_own() -> N
     assert outcome.written == {nft.number}
 
 
+@pytest.mark.fault(11)
 def test_a_commit_of_another_at_the_same_moment_leaves_open_which_was_ours() -> None:
     nft = FakeNft(without_element(ports_table(3)))
     nft.interlopers.append(nft.change_elsewhere)
@@ -271,6 +276,7 @@ def test_a_commit_that_ends_with_its_process_fails_for_that_reason() -> None:
     assert outcome.remaining == outcome.drifts != ()
 
 
+@pytest.mark.fault(41)
 def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_failure() -> None:
     class Altering(FakeNft):
         def commit(self, transaction: Transaction) -> None:
@@ -325,6 +331,7 @@ def test_ports_in_use_are_asked_for_only_where_they_matter(live: Table | None) -
     assert bool(asked) == (live is None)
 
 
+@pytest.mark.fault(40)
 def test_a_large_first_activation_is_done_in_as_many_parts_as_the_kernel_wants() -> None:
     desired, nft = ports_table(5000), FakeNft()
     nft.largest = 700
@@ -335,6 +342,7 @@ def test_a_large_first_activation_is_done_in_as_many_parts_as_the_kernel_wants()
     assert len(rest) == 8
 
 
+@pytest.mark.fault(40)
 def test_what_must_happen_at_once_and_is_too_large_is_refused_and_nothing_changes() -> None:
     old, nft = ports_table(3), FakeNft(ports_table(3))
     nft.largest = 700

@@ -13,6 +13,8 @@ from talking import Talker
 from secmarkd import events
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.fault(51)
+
 BACKUP = """\
 [labels.backup]
 type = "myauth_packet_t"

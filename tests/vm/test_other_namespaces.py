@@ -10,6 +10,8 @@ from labelling import SLOW
 from machine import Machine
 from running import LIST, shown, systemctl
 
+pytestmark = pytest.mark.fault(52)
+
 WAYS = ("ip netns exec ctr", "nsenter --net=/run/netns/ctr")
 
 

@@ -68,6 +68,7 @@ def test_a_restart_and_a_kill_adopt_the_very_same_table_and_no_packet_is_unlabel
     assert [each.raw for each in service.denials()] == []
 
 
+@pytest.mark.fault(44)
 def test_a_worker_that_dies_while_nothing_happens_is_noticed_and_the_table_owned_again(service: Machine) -> None:
     service.enforcing()
     client, before, journal = ends(service, again=True), _content(service), ServiceJournal(service)

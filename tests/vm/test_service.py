@@ -55,6 +55,7 @@ class TestStart:
         done = vm.run(f"systemd-analyze verify --man=no {UNIT}", check=False)
         assert (done.rc, done.err) == (0, "")
 
+    @pytest.mark.fault(20)
     def test_without_labels_in_etc_is_refused_when_they_are_wrong(self, host: Machine) -> None:
         journal = ServiceJournal(host)
         write_labels(host, BROKEN)
@@ -74,6 +75,7 @@ class TestReload:
         assert len(journal.messages(events.Reloaded)) == 1
         assert vm.run("secmarkctl plan", timeout=SLOW).rc == 0
 
+    @pytest.mark.fault(22)
     def test_with_mistakes_is_rejected_whole(self, vm: Machine) -> None:
         journal, before, pid = ServiceJournal(vm), vm.run(LIST).out, shown(vm, "MainPID")
         write_labels(vm, BROKEN)
@@ -104,6 +106,7 @@ class TestReload:
 
 
 class TestDrift:
+    @pytest.mark.fault(7)
     def test_is_told_and_repaired(self, vm: Machine) -> None:
         journal = ServiceJournal(vm)
         vm.run("nft delete element inet secmarkd server_port '{ tcp . 22 }'")
@@ -153,6 +156,7 @@ class TestDrift:
         (gone,) = journal.messages(events.DriftDetected)
         assert gone == "drift: table missing: table inet secmarkd"
 
+    @pytest.mark.fault(6)
     def test_is_only_told_when_that_is_asked_for(self, vm: Machine) -> None:
         reload(vm, "", 'on_drift = "report"\n')
         journal = ServiceJournal(vm)
@@ -177,6 +181,7 @@ class TestCgroup:
         assert "later.scope" in vm.run(LIST).out
         assert journal.messages(events.DriftDetected) == []
 
+    @pytest.mark.fault(50)
     def test_that_a_unit_makes_anew_when_it_restarts_is_followed(self, vm: Machine) -> None:
         vm.run("systemd-run --quiet --unit=again sleep infinity")
         label = '[labels.unit]\ntype = "myauth_packet_t"\nrole = "client"\ncgroup = ["system.slice/again.service"]\n'
@@ -222,6 +227,7 @@ class TestRestart:
         assert vm.run(LIST).out == before
         assert shown(vm, "NRestarts") == "1"
 
+    @pytest.mark.fault(32)
     def test_follows_when_the_service_hangs(self, vm: Machine) -> None:
         vm.put("[Service]\nWatchdogSec=15\n", "/run/systemd/system/secmarkd.service.d/soon.conf")
         vm.run("systemctl daemon-reload")

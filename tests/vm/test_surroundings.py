@@ -55,7 +55,9 @@ def vm(serving: Machine) -> Machine:
     return serving
 
 
+@pytest.mark.fault(1)
 class TestOtherFirewall:
+    @pytest.mark.fault(4)
     def test_the_distributions_ruleset_service_flushes_and_the_labels_come_back(self, vm: Machine) -> None:
         units = set()
         for command in ("start", "reload", "restart", "stop"):
@@ -109,6 +111,7 @@ class TestStorm:
 
 
 class TestPolicy:
+    @pytest.mark.fault(35, 36)
     def test_a_load_that_drops_one_type_and_renumbers_another_leaves_all_labels_and_is_told(
         self, vm: Machine
     ) -> None:
@@ -145,6 +148,7 @@ class TestPolicy:
         assert {each.target for each in vm.denials()} == {"myauth_packet_t"}
         assert journal.messages(events.ContextsUnknown) == [told]
 
+    @pytest.mark.fault(34)
     def test_permissive_and_enforcing_are_told(self, vm: Machine) -> None:
         for change, mode in ((vm.permissive, "permissive"), (vm.enforcing, "enforcing")):
             journal = ServiceJournal(vm)
@@ -156,6 +160,7 @@ class TestPolicy:
 
 
 class TestClock:
+    @pytest.mark.fault(42)
     def test_a_day_forward_and_back_is_no_reason_for_anything(self, vm: Machine) -> None:
         journal, pid = ServiceJournal(vm), shown(vm, "MainPID")
         woken = f"grep -h ctxt_switches /proc/{pid}/status"
@@ -168,6 +173,7 @@ class TestClock:
         assert shown(vm, "StatusText").endswith("; last drift less than two minutes ago")
 
 
+@pytest.mark.fault(43)
 class TestJournal:
     def test_that_hangs_with_a_full_queue_delays_no_repair(self, vm: Machine) -> None:
         journal = ServiceJournal(vm)

@@ -27,6 +27,8 @@ from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
 from tests.support.service_rig import OnDrift, Ownership, Rig, configuration
 
+pytestmark = pytest.mark.fault(44)
+
 EXCLUSIVE = configuration(80, 443, ownership=Ownership.EXCLUSIVE)
 DESIRED = EXCLUSIVE.table
 LEFT = replace(DESIRED, flags=("persist",))

@@ -22,6 +22,8 @@ from tests.fakes.nft import FakeNft
 from tests.support.counting import calls, grows_linearly
 from tests.support.service_rig import Rig, configuration
 
+pytestmark = pytest.mark.fault(47)
+
 DESIRED = configuration(80, 443).table
 FEW = 60
 """Eight times as many are enough to tell a line from a square."""

@@ -52,11 +52,13 @@ def test_a_file_at_rest_is_read_twice() -> None:
     assert asked == ["x.toml", "x.toml"]
 
 
+@pytest.mark.fault(24)
 def test_a_file_that_is_being_written_is_read_until_it_rests() -> None:
     read, _ = sequence(b"", b"a =", b"a = 1\n")
     assert read_stable("x.toml", read) == b"a = 1\n"
 
 
+@pytest.mark.fault(24)
 def test_a_file_that_never_rests_is_refused() -> None:
     read, asked = sequence(*(b"%d" % index for index in range(100)))
     with pytest.raises(ValueError, match="keeps changing while it is read"):
@@ -70,6 +72,7 @@ def test_a_file_that_is_rewritten_with_the_same_size_is_not_at_rest() -> None:
     assert len(asked) == 3
 
 
+@pytest.mark.fault(24)
 def test_a_read_that_is_shorter_than_the_file_is_not_believed() -> None:
     with pytest.raises(ValueError, match="keeps changing"):
         read_stable("x.toml", lambda _: Snapshot((1, 2, 6, 0), b"a ="))

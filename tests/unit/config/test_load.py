@@ -43,6 +43,7 @@ def test_the_last_folder_named_is_the_administrators(count: int, layers: list[La
     assert [folder.layer for folder in folders_of([f"/{index}" for index in range(count)])] == layers
 
 
+@pytest.mark.fault(23)
 def test_a_default_folder_may_be_missing(tmp_path: Path) -> None:
     configuration = load((ConfigFolder(str(tmp_path / "gone"), Layer.VENDOR),))
     assert configuration.files == ()
@@ -72,6 +73,7 @@ def test_more_rules_than_the_limit_are_refused_with_their_number(tmp_path: Path)
     )
 
 
+@pytest.mark.fault(26)
 def test_a_limit_is_checked_before_the_rules_are_made(tmp_path: Path) -> None:
     addresses = ", ".join(f'"10.0.{index >> 8}.{index & 255}"' for index in range(2000))
     ports = ", ".join(str(index) for index in range(1, 2001))

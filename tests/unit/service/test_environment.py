@@ -36,6 +36,8 @@ from secmarkd.table.table import CgroupId, Chain, Key, Match, Table
 from secmarkd.table.transaction import Replace
 from tests.support.service_rig import Rig, configuration
 
+pytestmark = pytest.mark.fault(50)
+
 BAD = ConfigError([Problem("50-web.toml", 2, "labels.http.tcp", "contradicts")])
 
 

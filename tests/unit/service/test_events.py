@@ -249,6 +249,7 @@ def test_own_commits_are_no_news() -> None:
     assert [each.comm for each in rig.writers.asked] == ["nft"]
 
 
+@pytest.mark.fault(9)
 def test_changes_of_other_tables_cost_no_reading_no_question_and_no_line() -> None:
     rig = Rig().started()
     reads = rig.nft.reads
@@ -304,6 +305,7 @@ def test_lost_events_mean_verification() -> None:
     assert str(rig.journal.take()[0]).endswith("; by unknown (events were lost)")
 
 
+@pytest.mark.fault(1)
 def test_the_number_of_the_last_change_is_told_where_it_is_known() -> None:
     rig = Rig().started()
     rig.nft.change(without_chains)
@@ -320,6 +322,7 @@ def test_the_number_of_the_last_change_is_told_where_it_is_known() -> None:
     assert "SECMARKD_GENERATION" not in rig.journal.take()[0].fields()
 
 
+@pytest.mark.fault(14)
 def test_how_often_events_were_lost_is_counted() -> None:
     rig = Rig().started()
     assert rig.service.status.lost_events == 0
@@ -618,6 +621,7 @@ def test_an_event_does_not_hasten_the_next_try_after_a_failure() -> None:
 # --- many changes ---
 
 
+@pytest.mark.fault(2)
 def test_fifty_flushes_in_a_row_are_a_handful_of_repairs() -> None:
     rig = Rig().started()
     commits = len(rig.nft.commits)
@@ -647,6 +651,7 @@ def fighting(loaded: Loaded | None = None) -> Rig:
     return rig
 
 
+@pytest.mark.fault(3)
 def test_a_writer_that_keeps_coming_back_is_named_and_fought_less_and_less_often() -> None:
     rig = fighting()
     assert len(rig.nft.commits) < 9 + 1800 / LONGEST + 3
@@ -714,6 +719,7 @@ def test_a_fight_may_end_with_differences_that_are_left() -> None:
     )
 
 
+@pytest.mark.fault(3)
 def test_a_writer_that_is_always_faster_is_a_fight_and_no_failure_of_ours() -> None:
     rig = Rig().started()
     rig.nft.interlopers = [lambda: rig.nft.change(emptied)] * 20
@@ -807,6 +813,7 @@ def test_another_configuration_that_comes_during_such_a_start_is_not_taken_for_d
 # --- reported only ---
 
 
+@pytest.mark.fault(6)
 def test_reported_drift_is_told_once_for_each_change() -> None:
     rig = Rig(configuration(80, 443, on_drift=OnDrift.REPORT)).started()
     commits = len(rig.nft.commits)

@@ -34,6 +34,8 @@ from secmarkd.service.names import LATE, MOST_EVENTS, SETTLES
 from secmarkd.service.status import State
 from tests.support.service_rig import DEFAULTS, HTTP, Rig, configuration
 
+pytestmark = pytest.mark.fault(51)
+
 ALICE = Name(NameKind.USER, "alice")
 ORIGIN = Origin("50-mail.toml", 4, "labels.mail.user")
 WHY = "it is not known now; write the uid"

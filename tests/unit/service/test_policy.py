@@ -15,6 +15,8 @@ from secmarkd.service.machine import POLICY_SETTLES
 from secmarkd.service.status import State
 from tests.support.service_rig import HTTP, Mode, Rig, configuration
 
+pytestmark = pytest.mark.fault(35)
+
 RESYNC = Settings().resync
 
 
@@ -173,6 +175,7 @@ def test_rehearsing_asks_no_policy() -> None:
     assert rig.selinux.asked == 0
 
 
+@pytest.mark.fault(34)
 def test_enforcing_switched_off_and_on_is_told_once_each() -> None:
     rig = Rig().started()
     rig.selinux.enforcing = False
@@ -186,6 +189,7 @@ def test_enforcing_switched_off_and_on_is_told_once_each() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
+@pytest.mark.fault(34)
 def test_selinux_that_appears_after_a_rejected_reload_is_found_by_the_next() -> None:
     """A machine that booted without: rehearsing works, labelling is refused, and nothing is remembered of it."""
     rig = Rig(configuration(80, mode=Mode.REHEARSE))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftHeldBack, DriftRepaired
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.service.backoff import delay
@@ -48,6 +50,7 @@ def test_a_flood_is_one_line_with_its_size_and_a_sample() -> None:
     assert repaired.count == 1000
 
 
+@pytest.mark.fault(2)
 def test_a_storm_is_held_back_and_summed_up_when_there_is_room_again() -> None:
     passes = Passes()
     for number in range(1000):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from secmarkd.errors import (
     CapabilityMissing,
     ConfigError,
@@ -330,6 +332,7 @@ def test_a_module_that_went_away_does_not_end_the_running_service() -> None:
 # --- the watchdog and the end ---
 
 
+@pytest.mark.fault(32)
 def test_the_watchdog_is_fed_twice_in_each_interval() -> None:
     rig = Rig(watchdog=30.0).started()
     rig.run(150)

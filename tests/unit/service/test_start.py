@@ -69,6 +69,7 @@ def test_a_start_writes_the_labels_even_where_drift_is_only_reported() -> None:
     assert any(isinstance(event, LabelsCreated) for event in rig.journal.events)
 
 
+@pytest.mark.fault(33)
 def test_labelling_needs_selinux() -> None:
     rig = Rig()
     rig.selinux.active = False
@@ -173,6 +174,7 @@ def test_loading_may_take_longer_than_the_watchdog_is_patient() -> None:
     assert [each["WATCHDOG_USEC"] for each in sent if "WATCHDOG_USEC" in each][-1] == "10000000"
 
 
+@pytest.mark.fault(25)
 def test_a_pass_may_take_as_long_as_all_its_requests_together() -> None:
     class Slow(FakeNft):
         def __init__(self) -> None:
@@ -236,6 +238,7 @@ def test_a_kernel_error_without_a_kind_of_its_own_is_tried_again() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
+@pytest.mark.fault(38)
 def test_a_module_of_the_kernel_that_comes_late_at_boot_is_waited_for() -> None:
     rig = Rig()
     rig.nft.fail_next("read", ModuleMissing("no nf_tables", operation="read", hint="load it"), times=2)
@@ -246,6 +249,7 @@ def test_a_module_of_the_kernel_that_comes_late_at_boot_is_waited_for() -> None:
     assert kinds(rig) == ["Started", "VerificationFailed", "Degraded", "LabelsCreated", "Recovered", "Ready"]
 
 
+@pytest.mark.fault(38)
 def test_a_module_of_the_kernel_that_never_comes_ends_the_start() -> None:
     rig = Rig()
     rig.nft.fail_next("read", ModuleMissing("no nf_tables", operation="read", hint="load it"), times=99)
@@ -255,6 +259,7 @@ def test_a_module_of_the_kernel_that_never_comes_ends_the_start() -> None:
     assert rig.journal.take_lines()[-1] == "ERR cannot start: no nf_tables (load it)"
 
 
+@pytest.mark.fault(38)
 def test_a_reload_does_not_wait_for_a_module() -> None:
     rig = Rig().started()
     rig.nft.fail_next("commit", ModuleMissing("no nft_socket", operation="commit"))

@@ -28,6 +28,8 @@ from tests.fakes.service import FakeLoader
 from tests.fakes.writers import FakeWriters
 from tests.support.service_rig import OnDrift, Rig, configuration
 
+pytestmark = pytest.mark.fault(18)
+
 DESIRED = configuration(80, 443).table
 STORM = (500, "python3")
 PYTHON = Writer("python3", 500, "/usr/bin/python3.11", uid=0, user="root", unit="storm.service")
@@ -245,6 +247,7 @@ def test_a_reload_that_takes_longer_than_the_quiet_is_not_taken_for_quiet() -> N
     assert state(rig) is State.IN_SYNC
 
 
+@pytest.mark.fault(46)
 def test_it_is_read_less_and_less_often() -> None:
     rig = Rig().started()
     reads = rig.nft.reads
@@ -383,6 +386,7 @@ def flap(rig: Rig, times: int, error: Callable[[int], StateUnknown]) -> list[Eve
     return rig.journal.take()
 
 
+@pytest.mark.fault(46)
 def test_failures_that_come_and_go_are_one_story() -> None:
     rig = Rig().started()
     told = flap(rig, 100, lambda _: StateUnknown("no", operation="read"))

@@ -66,12 +66,14 @@ def test_any_other_error_is_a_failure_that_says_where_it_happened(child: Child) 
     assert child.request(("echo", 1), DEADLINE) == 1
 
 
+@pytest.mark.fault(44)
 def test_a_child_that_lacks_memory_is_a_failure(child: Child) -> None:
     with pytest.raises(WorkerFailed, match="the probe ran out of memory"):
         child.request(("allocate", 1 << 62), DEADLINE)
     assert child.request(("echo", 1), DEADLINE) == 1
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize(
     ("number", "hint"),
     [(signal.SIGSEGV, "mend the probe"), (signal.SIGABRT, "mend the probe"), (signal.SIGKILL, "memory runs out")],
@@ -85,6 +87,7 @@ def test_a_crash_names_the_signal_and_the_next_request_works(child: Child, numbe
     assert child.request(("echo", 1), DEADLINE) == 1
 
 
+@pytest.mark.fault(44)
 def test_a_child_that_cannot_be_started_is_a_failure_of_the_request_alone() -> None:
     program = (
         "import resource; from secmarkd.workers.parent import Child; from secmarkd.errors import WorkerFailed;"

@@ -64,12 +64,14 @@ def said(program: Path, upgrade: str, when: str = "") -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
 def test_a_child_of_another_version_is_refused_and_one_that_runs_goes_on(program: Path, upgrade: str) -> None:
     assert said(program, upgrade) == ["answered", "answered", SENTENCE, SENTENCE, SENTENCE]
     assert not (program.parent / "was run").exists()
 
 
+@pytest.mark.fault(45)
 def test_an_upgrade_while_a_child_starts_is_noticed_before_its_answer_is_taken(program: Path) -> None:
     assert said(program, UPGRADES["a module more"], "late") == ["answered", "answered", SENTENCE, SENTENCE, SENTENCE]
 

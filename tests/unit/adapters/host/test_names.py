@@ -17,6 +17,8 @@ from secmarkd.adapters.host.nss import port_of, uid_of
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.protocols import TCP, UDP
 
+pytestmark = pytest.mark.fault(51)
+
 ALICE, BOB, GHOST, ZOE = (Name(NameKind.USER, each) for each in ("alice", "bob", "ghost", "zoe"))
 WEB = Name(NameKind.SERVICE, "web", TCP)
 

@@ -42,6 +42,7 @@ def translated(said: str, *, operation: str = "commit", capable: bool = True) ->
     return kernel_error(operation, refusal(said, COMMANDS), capable=capable)
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(
     ("said", "kind", "offender"),
     [
@@ -90,6 +91,7 @@ def test_an_element_is_named_only_where_libnftables_is_certain_of_it(count: int,
     assert kernel_error("commit", refused, capable=True).offender == offender
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize(
     ("command", "reason", "part"),
     [
@@ -114,6 +116,7 @@ def test_what_the_kernel_lacks_is_named(command: str, reason: str, part: str) ->
     assert part in error.hint
 
 
+@pytest.mark.fault(38)
 def test_a_kernel_without_nf_tables_is_said_to_be() -> None:
     for number in (errno.EINVAL, errno.EPROTONOSUPPORT):
         with pytest.raises(ModuleMissing) as caught, typed_errors("generation"):
@@ -121,6 +124,7 @@ def test_a_kernel_without_nf_tables_is_said_to_be() -> None:
         assert "CONFIG_NF_TABLES" in caught.value.hint
 
 
+@pytest.mark.fault(37)
 def test_a_label_that_the_policy_denies_names_the_permission_and_where_to_look() -> None:
     error = translated(f"{AT}:2:1-40: Error: Could not process rule: Permission denied\n")
     assert "a:b:c:s0" in str(error)

@@ -118,6 +118,7 @@ def test_the_structure_is_decoded_again_only_when_it_has_changed(monkeypatch: py
     assert len(decoded) == 2
 
 
+@pytest.mark.fault(16)
 def test_a_table_that_is_not_there_is_known_to_be_absent() -> None:
     kernel = Kernel()
     kernel.structures = Structure()
@@ -137,6 +138,7 @@ def test_commits_to_other_tables_keep_nobody_from_reading_this_one() -> None:
     assert Kernel(*[written] * 99).reader().read() == FULL
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(
     "oddities", [[interrupted], [gone] * 99, [rewritten] * 99], ids=["interrupted", "gone", "rewritten"]
 )
@@ -154,6 +156,7 @@ def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(
     assert kernel.opened == 2
 
 
+@pytest.mark.fault(16)
 def test_what_nobody_can_read_is_unknown() -> None:
     kernel = Kernel()
     kernel.structures = Structure(tables=(b"\1\0\0",))
@@ -161,6 +164,7 @@ def test_what_nobody_can_read_is_unknown() -> None:
         kernel.reader().read()
 
 
+@pytest.mark.fault(41)
 def test_what_another_libnftables_notes_is_ours_where_we_have_just_written_it_and_strange_elsewhere() -> None:
     kernel = Kernel()
     kernel.structures = STRANGE
@@ -212,6 +216,7 @@ def test_a_dump_is_all_its_messages(ends: Any) -> None:
     assert lists.elements("secmarkd", "m") == [ONE, TWO]
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("at_its_end", [False, True])
 def test_a_dump_that_a_commit_interrupted_is_begun_anew(ends: Any, at_its_end: bool) -> None:
     kernel, lists = ends
@@ -221,6 +226,7 @@ def test_a_dump_that_a_commit_interrupted_is_begun_anew(ends: Any, at_its_end: b
     assert lists.elements("secmarkd", "m") == [TWO]
 
 
+@pytest.mark.fault(19)
 def test_a_dump_that_is_interrupted_every_time_is_given_up(ends: Any) -> None:
     kernel, lists = ends
     for sequence in range(1, 33):

@@ -16,6 +16,8 @@ from secmarkd.adapters.run.lock import AlreadyRunning, Lock, holding
 from secmarkd.events import LockLost, LockTakenAgain
 from tests.fakes.service import FakeClock, FakeJournal
 
+pytestmark = pytest.mark.fault(48)
+
 
 class Claimed:
     def __init__(self, folder: Path) -> None:

@@ -13,6 +13,8 @@ from secmarkd.errors import SelinuxInactive
 from secmarkd.ports import SelinuxState
 from secmarkd.service.adapters import require_selinux
 
+pytestmark = pytest.mark.fault(33)
+
 INACTIVE = SelinuxState(active=False, enforcing=False, mls=False)
 
 

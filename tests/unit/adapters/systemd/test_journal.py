@@ -17,6 +17,8 @@ from secmarkd.events import CgroupAbsent, DriftDetected, Event, RepairFailed, St
 from tests.fakes.service import FakeClock
 from tests.support.journald import Journald
 
+pytestmark = pytest.mark.fault(43)
+
 DRIFT = DriftDetected("element", "missing", "server_port { tcp . 80 }", "s_http", "", "repaired")
 
 
@@ -137,6 +139,7 @@ def test_the_next_event_takes_along_what_waits(journald: Journald, clock: FakeCl
     assert outbox.due() == float("inf")
 
 
+@pytest.mark.fault(43)
 def test_what_has_no_room_is_counted_where_it_is_missing(journald: Journald, clock: FakeClock) -> None:
     outbox = Outbox(SystemdJournal(journald.sendv, str(journald.path)), clock, room=2)
     journald.close()

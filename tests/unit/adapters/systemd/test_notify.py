@@ -217,6 +217,7 @@ class Once:
         self.ticks += 1
 
 
+@pytest.mark.fault(28)
 def test_a_storm_of_signals_is_one_call_of_each_kind_and_none_is_lost() -> None:
     loop, work = Loop(FakeClock()), Once()
     calls: list[str] = []
