@@ -130,7 +130,7 @@ def test_one_bad_file_among_many_rejects_the_whole_reload_and_the_labels_stay(se
     shutil.move(service.root / "etc", service.root / "gone")
     failed = service.ctl("reload")
     assert (failed.returncode, service.table()) == (Exit.CONFIG, before)
-    assert "there is no such folder" in failed.stderr
+    assert "no such directory" in failed.stderr
     shutil.move(service.root / "gone", service.root / "etc")
     assert service.ctl("reload").returncode == Exit.OK
     assert "s_ssh_server_packet_t" in service.table()

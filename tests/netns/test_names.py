@@ -123,11 +123,11 @@ def test_a_number_that_contradicts_another_label_costs_that_name_alone(service: 
     service.await_told("READY=1")
     assert "s_http_server_packet_t" in service.table()
     assert elements(service) == '6 . 7001 . 6001 : "s_other_packet_t"'
-    assert "both match" in service.said
+    assert "the same packet would get" in service.said
     checked = service.ctl("check", prefix=etc.prefix)
     assert checked.returncode == 78
-    assert "both match" in checked.stderr
-    assert "both match" in service.ctl("status").stdout
+    assert "the same packet would get" in checked.stderr
+    assert "the same packet would get" in service.ctl("status").stdout
 
 
 def test_check_show_and_explain_name_what_waits(service: RealService, etc: Etc) -> None:

@@ -29,15 +29,15 @@ def describe_clash(clash: Clash, group: Group, label_map: LabelMap, environment:
     if group.waits:
         names = " and ".join(map(str, group.waits))
         message = (
-            f"labels packets as {first.context}, which {second.origin} labels as {second.context}; both would match once "
-            f"{names} can be looked up. Make one of them narrower, or remove it"
+            f"conflicts with {second.origin}: once {names} can be looked up, the same packet would get {first.context} "
+            f"here and {second.context} there; make one of them narrower, or remove it"
         )
         return Problem(first.origin.file, first.origin.line, first.origin.key, message)
     examples = list(_packets(clash, group))
     packet = next((each for each in examples if _contradicts(each, label_map, environment)), examples[0])
     message = (
-        f"labels a packet as {first.context}, which {second.origin} labels as {second.context}; "
-        f"both match `{in_words(packet)}`. Make one of them narrower, or remove it"
+        f"conflicts with {second.origin}: the same packet would get {first.context} here and {second.context} there, "
+        f"for example `{in_words(packet)}`; make one of them narrower, or remove it"
     )
     return Problem(first.origin.file, first.origin.line, first.origin.key, message)
 

@@ -107,7 +107,10 @@ def _check_label(name: str, table: Mapping[str, object]) -> Iterator[Complaint]:
         yield from _check_selectors((), table, tuple(Label.model_fields), role)
         return
     for key in beside:
-        yield (key,), Mistake("stands beside match", prose("move it into the entries of match that need it"))
+        yield (
+            (key,),
+            Mistake("cannot be combined with match", prose("move it into the entries of match that need it")),
+        )
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, dict):
             yield from _check_selectors(("match", index), entry, SELECTORS, role)
@@ -121,7 +124,7 @@ def _check_selectors(
         example = write("{ tcp = [443] }", like=True) if path else add("as in tcp = [443]", ("tcp", "[443]"))
         yield path, Mistake(wrong, example)
     if "user" in table and role in ("server", "forward"):
-        wrong = f"role is {role!r}, and only the client's role knows the user"
+        wrong = f"user applies to the client role only, and role is {role!r}"
         client = [] if path or role == "forward" else [add('write role = "client"', ("role", '"client"'))]
         yield (*path, "user"), Mistake(wrong, leave_out("remove user"), *client)
     if "cgroup" in table and role == "forward":

@@ -66,9 +66,9 @@ def missing_folders(folders: Sequence[ConfigFolder]) -> list[Problem]:
     nothing_there = not any(_has_configuration(path) for path in named)
     problems = []
     for path in named:
-        wrong = "" if os.path.isdir(path) else "there is no such folder"
+        wrong = "" if os.path.isdir(path) else "no such directory"
         if wrong or nothing_there:
-            rule = f"--config-dir names a folder that holds {LABELS_FOLDER}/ or {SETTINGS_FILE}"
+            rule = f"--config-dir names a directory that holds {LABELS_FOLDER}/ or {SETTINGS_FILE}"
             problems.append(Problem(path, 0, "", f"{wrong or 'holds no configuration'}; {rule}"))
     return problems
 
@@ -104,7 +104,7 @@ def find_label_files(folders: Sequence[ConfigFolder]) -> tuple[list[Found], list
                 )
             continue
         except OSError as error:
-            problems.append(Problem(path, 0, "", f"the folder cannot be read: {error.strerror}"))
+            problems.append(Problem(path, 0, "", f"the directory cannot be read: {error.strerror}"))
             continue
         by_name |= {
             name: Found(os.path.join(path, name), folder.layer, height)

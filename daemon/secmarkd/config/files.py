@@ -88,7 +88,7 @@ def snapshot(path: str) -> Snapshot:
         if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev:
             return Snapshot((found.st_dev, found.st_ino, 0, 0), b"")
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is no regular file")
+            raise ValueError("is not a regular file")
         if found.st_size > MAX_BYTES:
             raise ValueError(f"has {found.st_size} bytes; at most {MAX_BYTES} are read")
         content = file.read(found.st_size + 1)  # a file that grows is then longer than it says

@@ -40,7 +40,7 @@ def _among_labels(folder: str) -> Iterator[Note]:
         whole = os.path.join(path, name)
         if os.path.isdir(whole):
             yield Note(
-                f"is not read: files of labels stand in {LABELS_FOLDER} itself, not in directories below it", whole
+                f"is not read: label files belong in {LABELS_FOLDER} itself, not in directories below it", whole
             )
         else:
             better = f"{re.sub(r'[.][A-Za-z0-9]{1,5}$', '', name)}{SUFFIX}"

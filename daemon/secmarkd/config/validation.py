@@ -120,7 +120,7 @@ def unknown_key(path: Path, value: object, document: Document, root: type[Table]
     if root is LabelsFile:
         return _of_label(path, value, document) if len(table) > 1 else _of_labels_file(key, value)
     if key in ("labels", "label"):
-        wrong = f"{wrong}: labels belong into files of their own"
+        wrong = f"{wrong}: labels belong in files of their own"
         return Mistake(wrong, prose("move them into a file labels.d/NAME.toml"))
     return _guess(wrong, key, known) or other_setting(key, ".".join(map(str, table))) or _list_of(wrong, known)
 
@@ -143,7 +143,9 @@ def _of_label(path: Path, value: object, document: Document) -> Mistake:
         return Mistake(f"{wrong}: a selection has none of its own", leave_out("remove it"))
     if in_match and key in _OF_LABELS:
         where = f"labels.{toml_key(label)}.{key}"
-        return Mistake(f"{wrong}: it stands beside match, once for the whole label", rename(where, "move it there"))
+        return Mistake(
+            f"{wrong}: it is given once for the whole label, outside of match", rename(where, "move it there")
+        )
     own = _table(document.data, path[:2])
     if mistake := other_word(key, value, label, "type" in own or "context" in own, in_match):
         return mistake
@@ -160,7 +162,7 @@ def _of_label(path: Path, value: object, document: Document) -> Mistake:
 def _of_labels_file(key: str, value: object) -> Mistake:
     wrong = f"unknown key {short(key)!r}"
     if key in SettingsFile.model_fields:
-        return Mistake(f"{wrong}: settings belong into secmarkd.toml", prose("move it there"))
+        return Mistake(f"{wrong}: settings belong in secmarkd.toml", prose("move it there"))
     if key == "networks":
         advice = leave_out("remove it, and list the networks as remote or local of each label")
         return Mistake(f"{wrong}: this version has no names for networks", advice)

@@ -61,7 +61,7 @@ def test_rules_that_disagree_on_some_packet_are_refused_at_load(seed: int) -> No
         except Contradiction:
             contradicted = True
     if contradicted:
-        with pytest.raises(ConfigError, match="Make one of them narrower"):
+        with pytest.raises(ConfigError, match="make one of them narrower"):
             compile_table(label_map, Mode.LABEL, ENVIRONMENT)
 
 

@@ -80,7 +80,7 @@ def test_a_read_that_is_shorter_than_the_file_is_not_believed() -> None:
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
-    assert problem(tmp_path / "pipe.toml").message == "is no regular file"
+    assert problem(tmp_path / "pipe.toml").message == "is not a regular file"
 
 
 def test_a_file_above_the_limit_is_refused_with_its_size(tmp_path: Path) -> None:

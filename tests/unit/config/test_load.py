@@ -50,7 +50,7 @@ def test_a_default_folder_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_named_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone: there is no such folder; --config-dir names a folder that"):
+    with pytest.raises(ConfigError, match=r"gone: no such directory; --config-dir names a directory that"):
         load(folders_of([str(tmp_path), str(tmp_path / "gone")]))
 
 

@@ -641,7 +641,7 @@ def test_the_packet_of_a_contradiction_is_one_that_explain_understands(machine: 
     assert words.startswith(f"in {protocol} from ")
     explained = machine.ctl("explain", words)
     assert explained.code == Exit.CONFIG  # for the contradiction; Exit.USAGE says that the words are not understood
-    assert "both match" in explained.err
+    assert "the same packet would get" in explained.err
 
 
 NOWHERE = "secmarkd-test.slice/no-such.service"

@@ -78,7 +78,7 @@ def address_mistake(value: object, key: str, read: Reader) -> Mistake:
     text = plain(value)
     if text.lower() in _ANY or not text:
         said = f"leave {key} out for any address"
-        return Mistake(f"{shown(value)} is no address", leave_out(said))
+        return Mistake(f"expected an address, got {shown(value)}", leave_out(said))
     if found := _EXCLUDED.fullmatch(text):
         return _excluded(value, found[1], read)
     for find in (_several, _word, _between, _masked, _with_zone, _with_port, _incomplete, _zeros, _network):
@@ -100,7 +100,7 @@ def _several(value: str, text: str, read: Reader) -> Mistake | None:
     parts = [part for part in re.split(r"[,;|\s]+", text.strip("[](){}")) if part]
     if 1 < len(parts) <= 1000 and not re.search(r"mask|\s-\s|\sto\s", text) and not _dotted_mask(parts):
         items = settled_all(read, parts)
-        return Mistake(f"{shown(value)} is several addresses in one text", write(*items)) if items else None
+        return Mistake(f"{shown(value)} is several addresses in one string", write(*items)) if items else None
     return None
 
 
@@ -142,7 +142,7 @@ def _masked(value: str, text: str, read: Reader) -> Mistake | None:
     if f"{address}/{mask}" == value:
         return None
     items = settled(read, f"{address}/{_length(mask)}")
-    return Mistake(f"{shown(value)} is no network as they are written here", write(*items)) if items else None
+    return Mistake(f"{shown(value)} is not how a network is written here", write(*items)) if items else None
 
 
 def _length(mask: str) -> str:

@@ -51,11 +51,11 @@ def type_mistake(value: object) -> Mistake:
                 )
             joined = re.sub(r"[\s]+", "_", text)
             if joined != value and is_identifier(joined):
-                return Mistake(f"{shown(value)} is no possible SELinux type: {_RULE}", write(toml(joined)))
+                return Mistake(f"invalid SELinux type {shown(value)} (expected {_RULE})", write(toml(joined)))
             if not text:
-                wrong = f"{shown(value)} is no possible SELinux type"
+                wrong = f"expected an SELinux type, got {shown(value)}"
                 return Mistake(wrong, leave_out("leave type out, and the label's name says it"))
-            return Mistake(f"{shown(value)} is no possible SELinux type: {_RULE}", _a_type())
+            return Mistake(f"invalid SELinux type {shown(value)} (expected {_RULE})", _a_type())
         case _:
             return Mistake(f"expected an SELinux type in quotes, got {shown(value)}", _a_type())
 
@@ -76,7 +76,9 @@ def _whole_as_type(value: str, text: str) -> Mistake:
 
 def identifier_mistake(value: object, word: str, usual: str) -> Mistake:
     """Why the value is no name of an SELinux user or role; `usual` is what nearly everybody has."""
-    return Mistake(f"{shown(value)} is no possible SELinux {word}: {_RULE}", write(toml(usual)))
+    if not isinstance(value, str):
+        return Mistake(f"expected an SELinux {word} in quotes, got {shown(value)}", write(toml(usual)))
+    return Mistake(f"invalid SELinux {word} {shown(value)} (expected {_RULE})", write(toml(usual)))
 
 
 @looks_into
@@ -88,8 +90,8 @@ def level_mistake(value: object) -> Mistake | None:
     if level == value:
         return None
     if level:
-        return Mistake(f"{shown(value)} is no MLS level as SELinux writes them", write(toml(level)))
-    return Mistake(f"{shown(value)} is no MLS level", write('"s0"', '"s0:c0.c3"', like=True)) if value else None
+        return Mistake(f"{shown(value)} is not how SELinux writes an MLS level", write(toml(level)))
+    return Mistake(f"invalid MLS level {shown(value)}", write('"s0"', '"s0:c0.c3"', like=True)) if value else None
 
 
 def repaired_level(level: str) -> str:
@@ -135,7 +137,7 @@ def context_mistake(value: object) -> Mistake | None:
     names = ("user", "role", "type")
     bad = [(name, part) for name, part in zip(names, parts, strict=False) if not is_identifier(part)]
     if len(parts) < 3 or bad:
-        which = f": {shown(bad[0][1])} is no possible {bad[0][0]}" if len(parts) > 2 else ""
+        which = f": invalid {bad[0][0]} {shown(bad[0][1])}" if len(parts) > 2 else ""
         wrong = f"expected a context user:role:type or user:role:type:level, got {shown(value)}{which}"
         return Mistake(wrong, write(_CONTEXT_LIKE, like=True))
     if parts[2].endswith("_port_t"):
@@ -156,7 +158,7 @@ def _level_of(parts: list[str]) -> Mistake | None:
     level = repaired_level(parts[3])
     if level == parts[3]:
         return None
-    wrong = f"{shown(parts[3])} is no MLS level as SELinux writes them"
+    wrong = f"{shown(parts[3])} is not how SELinux writes an MLS level"
     return Mistake(wrong, write(toml(":".join([*parts[:3], *([level] if level else [])]))))
 
 
@@ -170,7 +172,7 @@ def _blanks(value: str, text: str) -> Mistake | None:
 def default_mistake(value: object, key: str, usual: str) -> Mistake:
     """Why the value is no label for the packets that nothing else names; `usual` is the default of the setting."""
     if value == "" or (isinstance(value, str) and value.strip().lower() in NOTHING):
-        wrong = f"{shown(value)} is no label, and every packet needs one"
+        wrong = f"expected a type or a context, got {shown(value)}: every packet needs a label"
         purpose = "for packets that SELinux treats as if they had none"
         return Mistake(wrong, write(toml(UNLABELED), purpose=purpose))
     mistake = context_mistake(value) if isinstance(value, str) and ":" in value else type_mistake(value)

@@ -41,7 +41,7 @@ def interface_mistake(value: object, read: Reader) -> Mistake:
         if mistake := find(value, text, read):
             return mistake
     if "*" in text[:-1] and (items := settled(read, f"{text.split('*')[0]}*")):
-        return Mistake(f"{shown(value)}: * stands only at the end, for any end of a name", write(*items))
+        return Mistake(f"{shown(value)}: * goes at the end only, for any end of a name", write(*items))
     if text != value and (items := settled(read, text)):
         return Mistake(f"{shown(value)} has blanks or look-alikes of plain characters", write(*items))
     if len(text.encode()) > MAX_INTERFACE:
@@ -61,7 +61,7 @@ def _several(value: str, text: str, read: Reader) -> Mistake | None:
     if not 1 < len(parts) <= 1000 or re.match(r"[0-9]+:", text):
         return None
     items = settled_all(read, parts)
-    return Mistake(f"{shown(value)} is several interfaces in one text", write(*items)) if items else None
+    return Mistake(f"{shown(value)} is several interfaces in one string", write(*items)) if items else None
 
 
 def _address(value: str, text: str, _: Reader) -> Mistake | None:

@@ -59,7 +59,7 @@ def port_mistake(value: object, protocol: str, read: Reader) -> Mistake:
             if len(value) == len(items):
                 return Mistake("a list inside the list of ports", write(*items))
         case dict() if ends := _ends(value):
-            return Mistake("a table is no port", write(*settled(read, ends)))
+            return Mistake("expected a port, got a table", write(*settled(read, ends)))
     return Mistake(f"expected a port, got {shown(value)}", write("443", '"8000-8010"', '"https"', like=True))
 
 
@@ -90,7 +90,7 @@ def _all_of(protocol: str, purpose: str = "") -> Fix:
 
 
 def _everything(written: str, protocol: str) -> Mistake:
-    return Mistake(f"{written} is no port, and every port of {protocol} is the protocol", _all_of(protocol))
+    return Mistake(f"expected a port, got {written}: every port of {protocol} is the protocol", _all_of(protocol))
 
 
 def _text(value: str, protocol: str, read: Reader) -> Mistake:
@@ -136,7 +136,7 @@ def _as_range(value: str, text: str, _: str, read: Reader) -> Mistake | None:
         elif first == 0 or last > MAX_PORT:
             wrong = f"invalid range {shown(value)} (expected ports 1-65535)"
         else:
-            wrong = f"{shown(value)} is no range as they are written here"
+            wrong = f"{shown(value)} is not how a range is written here"
         low, high = (min(max(each, 1), MAX_PORT) for each in sorted((first, last)))
         return Mistake(wrong, write(toml(f"{low}-{high}")))
     if found := _FROM.fullmatch(text):
@@ -180,7 +180,7 @@ def _pasted(value: str, text: str, _: str, read: Reader) -> Mistake | None:
 
 def _several(value: str, text: str, protocol: str, read: Reader) -> Mistake | None:
     items = _listed(text, protocol, read)
-    return Mistake(f"{shown(value)} is several ports in one text", write(*items)) if len(items) > 1 else None
+    return Mistake(f"{shown(value)} is several ports in one string", write(*items)) if len(items) > 1 else None
 
 
 def _listed(text: str, protocol: str, read: Reader) -> tuple[str, ...]:

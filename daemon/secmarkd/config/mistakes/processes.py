@@ -49,7 +49,7 @@ def user_mistake(value: object, read: Reader) -> Mistake | None:
 
 def _user_text(value: str, text: str, read: Reader) -> Mistake | None:
     if text.lower() in EVERYTHING or not text:
-        return Mistake(f"{shown(value)} is no user", leave_out("leave user out for all of them"))
+        return Mistake(f"expected a user, got {shown(value)}", leave_out("leave user out for all of them"))
     if re.match(r"[!^~]|not\s", text):
         wrong = f"{shown(value)} leaves a user out, which no list can"
         return Mistake(wrong, take_out("take it out, and give that user a label of its own"))
@@ -79,7 +79,7 @@ def _user_name(value: str, text: str, read: Reader) -> Mistake | None:
             read, [int(part) if part.isdecimal() and len(part) < 10 else part for part in parts[:1000]]
         )
         if items:
-            return Mistake(f"{shown(value)} is several users in one text", write(*items))
+            return Mistake(f"{shown(value)} is several users in one string", write(*items))
     if text != value and (items := settled(read, text)):
         return Mistake(f"{shown(value)} has blanks or look-alikes of plain characters", write(*items))
     if ":" in text and (items := settled(read, text.split(":")[0])):
@@ -114,7 +114,7 @@ def cgroup_mistake(value: object, read: Reader) -> Mistake:
         return Mistake(f"{shown(value)}: a cgroup stands for those below it as well", write(*items))
     parts = [part for part in re.split(r"[,;\s]+", text) if part]
     if 1 < len(parts) <= 1000 and (items := settled_all(read, parts)):
-        return Mistake(f"{shown(value)} is several cgroups in one text", write(*items))
+        return Mistake(f"{shown(value)} is several cgroups in one string", write(*items))
     rule = f"at most {MAX_LENGTH} characters, no quotes, and only ASCII"
     return Mistake(f"{shown(value)} cannot be written in nft: {rule}", prose("write the cgroup above it"))
 

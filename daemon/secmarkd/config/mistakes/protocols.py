@@ -59,7 +59,7 @@ def protocol_mistake(value: object, read: Reader) -> Mistake:
 
 def _text(value: str, text: str, read: Reader) -> Mistake:
     if text in EVERYTHING or text in ("", "ip", "ipall"):
-        return Mistake(f"{shown(value)} is no protocol", leave_out("leave protocol out for all of them"))
+        return Mistake(f"expected a protocol, got {shown(value)}", leave_out("leave protocol out for all of them"))
     if text in AMBIGUOUS:
         linux, iana = AMBIGUOUS[text]
         return Mistake(
@@ -104,7 +104,7 @@ def _with_ports(value: str, text: str, read: Reader) -> Mistake | None:
     if text in _OVER_PORTS:
         name, port = _OVER_PORTS[text]
         return Mistake(
-            f"{shown(value)} is no protocol of IP, but a use of {name}", write(beside=[(name, f"[{port}]")])
+            f"{shown(value)} is not an IP protocol but a use of {name}", write(beside=[(name, f"[{port}]")])
         )
     for name in WITH_PORTS:
         if text in service_names(name):
@@ -112,7 +112,7 @@ def _with_ports(value: str, text: str, read: Reader) -> Mistake | None:
     parts = [part for part in re.split(r"[,;|+\s]+", text) if part]
     if 1 < len(parts) <= 256:
         items = settled_all(read, [int(part) if part.isdecimal() and len(part) < 9 else part for part in parts])
-        return Mistake(f"{shown(value)} is several protocols in one text", write(*items)) if items else None
+        return Mistake(f"{shown(value)} is several protocols in one string", write(*items)) if items else None
     return None
 
 
@@ -120,7 +120,5 @@ def _other(value: str, text: str, read: Reader) -> Mistake:
     if text != value.lower() and (items := settled(read, text)):
         return Mistake(f"{shown(value)} has blanks or look-alikes of plain characters", write(*items))
     if name := near(text, _KNOWN):
-        return Mistake(
-            f"{shown(value)} is no protocol known by name", write(toml(name), purpose=f"if {name} is meant")
-        )
-    return Mistake(f"{shown(value)} is no protocol known by name", prose("write its number (see /etc/protocols)"))
+        return Mistake(f"unknown protocol {shown(value)}", write(toml(name), purpose=f"if {name} is meant"))
+    return Mistake(f"unknown protocol {shown(value)}", prose("write its number (see /etc/protocols)"))

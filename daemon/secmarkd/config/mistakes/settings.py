@@ -77,7 +77,7 @@ def duration_mistake(value: object, read: Reader, seconds: float | None = None) 
 
 
 def _forever(value: object) -> Mistake:
-    return Mistake(f"{shown(value)} is no duration, and verifications cannot be turned off", write('"1w"'))
+    return Mistake(f"expected a duration, got {shown(value)}: verifications cannot be turned off", write('"1w"'))
 
 
 def _bounds(value: object, seconds: float) -> Mistake:
@@ -104,7 +104,7 @@ def _text(value: str, text: str, read: Reader) -> Mistake:
     ):
         days, hours, minutes, rest = (int(each or 0) for each in found.groups())
         seconds = days * 86400 + hours * 3600 + minutes * 60 + rest
-        return Mistake(f"{shown(value)} is no duration as they are written here", write(*_spelt(seconds, read)))
+        return Mistake(f"{shown(value)} is not how a duration is written here", write(*_spelt(seconds, read)))
     if re.match(r"[-+]", text):
         return Mistake(
             f"{shown(value)} has a sign, and durations have none", write(*(settled(read, text[1:]) or ('"5min"',)))
@@ -112,13 +112,13 @@ def _text(value: str, text: str, read: Reader) -> Mistake:
     commas = re.sub(r"(?<=[0-9]),(?=[0-9])", ".", text)
     for candidate in (text, text.lower(), commas, re.sub(r"[,;&]|\band\b", " ", commas.lower()), text.rstrip("s.")):
         if candidate != value and (items := settled(read, candidate)):
-            return Mistake(f"{shown(value)} is no duration as they are written here", write(*items))
+            return Mistake(f"{shown(value)} is not how a duration is written here", write(*items))
     return Mistake(f"expected a duration, got {shown(value)}", write('"5min"', '"1min 30s"', "300", like=True))
 
 
 def unit_mistake(text: str, unit: str, near_unit: str) -> Mistake:
     """A duration with a unit that does not exist; `near_unit` is the one that it must be, or empty."""
-    wrong = f"{shown(text)}: {shown(unit)} is no unit of time (expected s, min, h, d or w)"
+    wrong = f"{shown(text)}: unknown unit of time {shown(unit)} (expected s, min, h, d or w)"
     if near_unit:
         return Mistake(wrong, write(toml(text.replace(unit, near_unit)), purpose=f"if {near_unit} is meant"))
     return Mistake(wrong, write('"5min"', '"1min 30s"', like=True))

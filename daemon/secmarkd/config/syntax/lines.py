@@ -175,7 +175,7 @@ def _pair(line: str, number: int, table: str) -> Mistake | None:
         return _rewritten("the key has a dot too many", number, f"{re.sub(r'[.]+', '.', key).strip('.')} ={rest}")
     if text.lower() in ("none", "null", "nil", "~", "undefined"):
         removed = rewrite(number, number, "", "remove the line, which leaves the key out")
-        return Mistake(f"{text} is no value of TOML", removed)
+        return Mistake(f"{text} is not a TOML value", removed)
     if second := _two_in_a_line(f"{key} =", text, number):
         return second
     if text[-1] in ",;" and text.count("[") <= text.count("]"):
@@ -189,7 +189,7 @@ def _valued(wrong: str, key: str, last: str, rest: str, number: int, table: str)
     if result := meant(rest, last, table):
         return _rewritten(wrong or result.wrong, number, f"{key} = {result.text}")
     text = without_comment(rest).strip()
-    said = f"{text[:80]} is no value of TOML"
+    said = f"{text[:80]} is not a TOML value"
     value = single(rest)
     if refused := refusal(last, value):
         said = f"{said}, and {str(refused).split('; ')[0]}"
@@ -253,7 +253,7 @@ def _odd_key(line: str, number: int, _: str) -> Mistake | None:
     if not key.strip():
         return Mistake("there is no key before the =", prose(f"write one, {_EXAMPLE_PAIR}"))
     better = known_key(re.sub(r"[\s:]+", "_", plain(key)).strip("_"))
-    wrong = f"{shown(key.strip())} is no key"
+    wrong = f"{shown(key.strip())} is not a key"
     if example(better, ""):
         return _rewritten(wrong, number, f"{better} ={rest}")
     return Mistake(wrong, prose("write one of letters, digits, _ and -, " + _EXAMPLE_PAIR))

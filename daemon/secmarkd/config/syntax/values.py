@@ -100,12 +100,12 @@ def meant(text: str, key: str, table: str) -> Meant | None:
 
 def _of_the_whole(plain: str, parts: Sequence[str]) -> str:
     if len(parts) > 1 and not plain.startswith("["):
-        return "several values stand in a list, in [ ]"
+        return "several values go in a list, in [ ]"
     if plain.startswith("[") and not plain.endswith("]"):
         return "the list has no closing ]"
     if len(parts) > 1:
         return "the values of a list are separated by commas"
-    return "this is no value"
+    return "this is not a value"
 
 
 def _accepted(key: str, table: str, values: Sequence[object]) -> str:
@@ -218,7 +218,7 @@ def _scalar(item: str) -> tuple[object, str]:
     if bare != item:
         return bare, "quotes do not match"
     if item.lower() in _WORDS_OF_OTHERS:
-        return item, f"{item} is no value of TOML"
+        return item, f"{item} is not a TOML value"
     if re.fullmatch(r"[0-9]{1,5}\s*[-:]\s*[0-9]{1,5}", item):
         return item, f"{item} is a range, and ranges go in quotes"
     return item, f"{item} goes in quotes"
