@@ -155,12 +155,3 @@ class WorkerDied(WorkerFailed):
 
 class CapabilityMissing(SecmarkdError):
     """Something this program needs is not on the machine: a module of Python, a library, a kernel feature."""
-
-
-class Upgraded(SecmarkdError):
-    """The program on disk is not the one that runs, so that no child process can be started; only a restart mends that."""
-
-    CAUSE = "secmarkd was upgraded"
-
-    def __init__(self) -> None:
-        super().__init__(f"{self.CAUSE}; restart the service", hint="systemctl restart secmarkd")

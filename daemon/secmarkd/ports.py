@@ -217,10 +217,10 @@ class Lookups(Protocol):
     """Lookups of names by whatever this machine looks them up with. Nobody waits for them: a directory may hang."""
 
     def fileno(self) -> int:
-        """A descriptor that can be read when there is an answer, or when there will be none."""
+        """A descriptor that can be read when there may be an answer, or when there will be none."""
 
     def begin(self, names: Collection[Name]) -> None:
-        """Look these up; what was begun before is given up. WorkerFailed where that is not possible now, or Upgraded."""
+        """Look these up; what was begun before is given up. WorkerFailed where that is not possible now."""
 
     def take(self) -> Found | None:
         """The answer; None while there is none. WorkerFailed where there will be none."""

@@ -21,13 +21,13 @@ PATIENCE = 20.0
 """Seconds for something that takes milliseconds."""
 
 
-def unit_capabilities() -> tuple[str, ...]:
-    """A command's beginning that runs it with no more capabilities than the unit gives."""
+def unit_capabilities(*more: str) -> tuple[str, ...]:
+    """A command's beginning that runs it with no more capabilities than the unit gives, and a drop-in with `more`."""
     unit = (REPOSITORY / "systemd/secmarkd.service").read_text()
     _, _, listed = next(line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")).partition(
         "="
     )
-    chosen = ",".join(["-all", *(f"+{each.removeprefix('CAP_').lower()}" for each in listed.split())])
+    chosen = ",".join(["-all", *(f"+{each.removeprefix('CAP_').lower()}" for each in (*listed.split(), *more))])
     return "setpriv", f"--bounding-set={chosen}", f"--inh-caps={chosen}"
 
 

@@ -122,14 +122,13 @@ class TestDrift:
         assert "last drift less than two minutes ago" in shown(vm, "StatusText")
 
     def test_names_the_program_its_unit_and_its_user(self, vm: Machine) -> None:
-        """A program with more capabilities than the service has, which shows its executable to few."""
         journal = ServiceJournal(vm)
         meddler = "(echo 'delete element inet secmarkd server_port { tcp . 22 }'; sleep 600) | nft -i"
         vm.run(f'systemd-run --quiet --unit=meddler bash -c "{meddler}"')
         journal.wait(events.DriftRepaired)
         (drift,) = journal.entries(events.DriftDetected)
         assert drift["SECMARKD_BY_COMM"] == "nft"
-        assert drift["SECMARKD_BY_EXE"] == "/usr/sbin/nft"
+        assert drift["SECMARKD_BY_COMMAND"] == "nft -i"
         assert drift["SECMARKD_BY_UNIT"] == "meddler.service"
         assert drift["SECMARKD_BY_UID"] == "0"
 
@@ -240,16 +239,15 @@ class TestRestart:
 
 
 class TestUpgrade:
-    def test_the_old_version_keeps_the_labels_and_gives_way_where_it_cannot_go_on(self, vm: Machine) -> None:
-        vm.run("touch /usr/lib/secmarkd/python/secmarkd/errors.py")  # what tells of another version, for all it knows
+    def test_the_old_version_keeps_the_labels_until_it_is_restarted(self, vm: Machine) -> None:
+        vm.run("touch /usr/lib/secmarkd/python/secmarkd/errors.py")  # another version, for all that it knows
         journal, before = ServiceJournal(vm), vm.run("nft list table inet secmarkd").out
         assert systemctl(vm, "reload", check=False).rc == 1
-        assert "secmarkd was upgraded; restart the service" in journal.messages(events.ReloadRejected)[0]
-        vm.run("pkill -KILL -x secmarkd-nft; nft add rule inet secmarkd input accept")
-        journal.wait(events.EndedForUpgrade)
+        assert "is of another version of secmarkd" in journal.messages(events.ReloadRejected)[0]
+        systemctl(vm, "restart")
         journal.wait(events.Ready)
         assert vm.run("nft list table inet secmarkd").out == before
-        assert (shown(vm, "ActiveState"), shown(vm, "NRestarts")) == ("active", "1")
+        assert (shown(vm, "ActiveState"), shown(vm, "NRestarts")) == ("active", "0")
 
 
 class TestCommandLine:

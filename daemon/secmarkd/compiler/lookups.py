@@ -4,18 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from secmarkd.compiler.grouping import Selector
 from secmarkd.model.label_map import Role
 from secmarkd.table.table import CgroupId, Key, Lookup, Mark, Match, ObjectKind, Rule, Statement, Verdict
-
-
-class Side(Enum):
-    """From which end a packet of a role comes, and so where it carries the remote address and the service port."""
-
-    FROM_OPENER = "from_opener"
-    FROM_SERVICE = "from_service"
 
 
 @dataclass(frozen=True, slots=True)

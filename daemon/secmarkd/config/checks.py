@@ -13,7 +13,6 @@ from itertools import islice, pairwise
 from secmarkd.config.files import Document
 from secmarkd.config.mistakes.advice import Mistake, add, leave_out, prose, toml, write
 from secmarkd.config.mistakes.contexts import derived_name_mistake, label_name_mistake
-from secmarkd.config.mistakes.settings import policy_ports_mistake
 from secmarkd.config.schema import SELECTORS, Label
 from secmarkd.config.toml_positions import Path
 from secmarkd.config.validation import MOST_PROBLEMS, not_alone
@@ -41,13 +40,6 @@ def check_labels(document: Document) -> dict[str, list[Problem]]:
         for name, table in label_tables(document)
     }
     return {name: problems for name, problems in found.items() if problems}
-
-
-def check_policy_ports(document: Document) -> list[Problem]:
-    """The place of a feature to come: asking for it is an error, not silently ignored."""
-    if document.data.get("policy_ports") is not True:
-        return []
-    return [document.problem(("policy_ports",), policy_ports_mistake(True))]
 
 
 def repeated_labels(

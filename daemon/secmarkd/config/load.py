@@ -20,7 +20,7 @@ from secmarkd.config.build import (
     setting_sources,
     settings_of,
 )
-from secmarkd.config.checks import check_labels, check_policy_ports, label_tables, repeated_labels
+from secmarkd.config.checks import check_labels, label_tables, repeated_labels
 from secmarkd.config.directories import (
     DEFAULT_FOLDERS,
     ConfigFolder,
@@ -109,7 +109,6 @@ def _settings_file(document: Document | None, problems: list[Problem]) -> Settin
     """The settings; with a mistake in them the defaults, so that labels can be checked all the same."""
     if document is None:
         return SettingsFile()
-    problems += check_policy_ports(document)
     try:
         return SettingsFile.model_validate(document.data)
     except ValidationError as error:

@@ -233,6 +233,7 @@ _NO_SETTING: Mapping[str, str] = {
     **dict.fromkeys("include includes labels_dir labels_d config_dir files".split(),
                     "labels are read from labels.d of /etc/secmarkd, /run/secmarkd and /usr/lib/secmarkd"),
     **dict.fromkeys("first_label containers".split(), _NOT_YET),
+    **dict.fromkeys("policy_ports policy_port policyports".split(), "this version does not derive labels from the policy"),
     **dict.fromkeys("comment description name version enabled enable".split(), "there is no such setting"),
 }  # fmt: skip
 

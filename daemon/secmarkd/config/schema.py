@@ -222,12 +222,6 @@ class SettingsFile(Table):
         default=Ownership.SHARED,
         description="exclusive: the kernel refuses every other writer of the table. shared: it does not.",
     )
-    policy_ports: bool = Field(
-        default=False,
-        json_schema_extra={"enum": [False]},
-        description="Derive labels from the ports that the loaded SELinux policy names. This version does not do that "
-        "yet and refuses true; leave the line out, or write false.",
-    )
     context: ContextTable = Field(
         default_factory=ContextTable, description="Completes a bare type: user:role:TYPE:level."
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from secmarkd.config.files import Document
 from secmarkd.config.mistakes.advice import Mistake, leave_out, prose, rename, toml_key, write
 from secmarkd.config.mistakes.contexts import role_mistake
-from secmarkd.config.mistakes.settings import choice_mistake, policy_ports_mistake
+from secmarkd.config.mistakes.settings import choice_mistake
 from secmarkd.config.mistakes.words import near, short, shown
 from secmarkd.config.other_words import other_setting, other_word
 from secmarkd.config.schema import SELECTORS, LabelsFile, SettingsFile, Table, table_at
@@ -58,8 +58,6 @@ def _mistake(detail: Any, path: Path, document: Document, root: type[Table]) -> 
         case "too_short":
             wrong = "expected at least one item, got an empty list, which would match nothing"
             return Mistake(wrong, write(EXAMPLES[key], like=True))
-        case "bool_type":
-            return policy_ports_mistake(value)
         case "model_type" | "dict_type":
             return table_mistake(path, value)
         case _:  # a kind that today's models do not have

@@ -45,7 +45,6 @@ from secmarkd.events.drift import (
 from secmarkd.events.event import Attributed, Event, Priority
 from secmarkd.events.labels import LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore
 from secmarkd.events.life import (
-    EndedForUpgrade,
     LockLost,
     LockTakenAgain,
     Ready,
@@ -68,7 +67,7 @@ from secmarkd.events.trouble import (
 from secmarkd.events.words import count, duration
 
 EVENTS: tuple[type[Event], ...] = (
-    Started, Ready, StartFailed, Stopped, EndedForUpgrade, RemovalFailed, LockTakenAgain, LockLost,
+    Started, Ready, StartFailed, Stopped, RemovalFailed, LockTakenAgain, LockLost,
     LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore,
     Reloaded, ReloadRejected, ConfigurationProblem, ConfigurationWritable, LabelRejected, ForwardingDenied,
     ContextsUnknown, ContextsKnown, EnforcementChanged,
@@ -94,7 +93,6 @@ __all__ = [
     "DriftGone",
     "DriftHeldBack",
     "DriftRepaired",
-    "EndedForUpgrade",
     "EnforcementChanged",
     "EnvironmentChanged",
     "EnvironmentNotFollowed",

@@ -16,7 +16,6 @@ from secmarkd.events import (
     DriftGone,
     DriftHeldBack,
     DriftRepaired,
-    EndedForUpgrade,
     EnforcementChanged,
     EnvironmentChanged,
     EnvironmentNotFollowed,
@@ -73,14 +72,6 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "The packet labelling service has stopped",
         "The labels were @SECMARKD_LABELS@, as on_stop in secmarkd.toml asks. Kept labels go on marking "
         "packets, and changes that others make to them are not noticed. `secmarkctl clear` takes them out.",
-    ),
-    EndedForUpgrade: (
-        "The packet labelling service makes way for another version of itself",
-        "@SECMARKD_ERROR@\n\n"
-        "Another version was installed since the service was started, and the service now needed a helper "
-        "process, which can only be started from what is installed. It ended with exit code 1, so that "
-        "systemd starts the new version in a second. The labels stay in the kernel meanwhile. To choose "
-        "the moment, `systemctl restart secmarkd` after each upgrade.",
     ),
     RemovalFailed: (
         "Packet labels could not be removed",

@@ -69,18 +69,6 @@ class Stopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class EndedForUpgrade(Event):
-    """The service ends for the service manager to start the program that is on disk now."""
-
-    MESSAGE_ID: ClassVar[str] = "d3d27f55d0e04946bb4827bf9f66d5d2"
-    PRIORITY: ClassVar[Priority] = Priority.NOTICE
-    error: str
-
-    def __str__(self) -> str:
-        return f"ending, to be started anew: {self.error}; the labels stay in the kernel"
-
-
-@dataclass(frozen=True, slots=True)
 class RemovalFailed(Event):
     """The labels should go with the service, and could not be taken out."""
 

@@ -27,7 +27,6 @@ class Role(StrEnum):
 class Layer(IntEnum):
     """Who wrote a rule; a higher layer wins between rules that are otherwise equal."""
 
-    POLICY = 0
     VENDOR = 1
     """Shipped by a package, in /usr/lib."""
     RUNTIME = 2

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from secmarkd.compiler.loaded import Loaded
-from secmarkd.errors import Problem, SecmarkdError, Upgraded
+from secmarkd.errors import Problem, SecmarkdError
 from secmarkd.events import (
     CgroupAbsent,
     CgroupsNotWatched,
@@ -93,7 +93,7 @@ class Surroundings:
     ) -> Loaded | None:
         """The same labels for what the machine is now; None where it is what it was, or they cannot be compiled for it.
 
-        `compiling` is entered while that lasts. `again`: try what failed before. Upgraded: as Child says.
+        `compiling` is entered while that lasts. `again`: try what failed before.
         """
         environment = self._read(loaded)
         if environment == loaded.environment or (environment == self._unfollowed and not again):
@@ -101,8 +101,6 @@ class Surroundings:
         try:
             with compiling:
                 followed = self._compiled(loaded, environment)
-        except Upgraded:
-            raise
         except SecmarkdError as error:
             if environment != self._unfollowed:
                 for event in details(error, lambda context: loaded.origins.get(context, "")):

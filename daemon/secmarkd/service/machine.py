@@ -25,11 +25,9 @@ from secmarkd.errors import (
     NotSupported,
     SecmarkdError,
     StateUnknown,
-    Upgraded,
     WorkerFailed,
 )
 from secmarkd.events import (
-    EndedForUpgrade,
     Ready,
     Reloaded,
     ReloadRejected,
@@ -203,10 +201,7 @@ class Service:
         elif self._reload_asked:
             self._reload()
         elif due:
-            try:
-                self._verify()
-            except Upgraded as error:
-                self._make_way(error)
+            self._verify()
         if loading or (working and self.status.elements > LARGE):
             self._world.give_back()
         if self.running:
@@ -338,12 +333,6 @@ class Service:
         self._note_touches(outcome, anything_new=bool(changed))
         self._settle(outcome)
         self._report(outcome, self._blame)
-
-    def _make_way(self, error: Upgraded) -> None:
-        """End, for the service manager to start the program that is on disk now: this one can no longer do its work."""
-        self.exit_status = Exit.FAILURE
-        self._world.journal.write(EndedForUpgrade(error.CAUSE))
-        self._announcer.update(state=State.STOPPED, error=str(error), hint=error.hint)
 
     def _stop(self) -> None:
         self._announcer.tell(STOPPING="1", STATUS="stopping")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from secmarkd.compiler.loaded import Loaded
-from secmarkd.errors import Upgraded, WorkerFailed
+from secmarkd.errors import WorkerFailed
 from secmarkd.events import NameFound, NamesNotLookedUp, NameWaits
 from secmarkd.model.names import Found, Name
 from secmarkd.model.sources import Mention, Thing
@@ -94,7 +94,7 @@ class NameWatch:
             self._due = _NEVER
             try:
                 lookups.begin(self._names)
-            except (WorkerFailed, Upgraded) as error:
+            except WorkerFailed as error:
                 self._failure(str(error))
             else:
                 self._late = now + LATE
@@ -106,7 +106,7 @@ class NameWatch:
             return False
         try:
             found = lookups.take()
-        except (WorkerFailed, Upgraded) as error:
+        except WorkerFailed as error:
             self._failure(str(error))
             return False
         if found is None:

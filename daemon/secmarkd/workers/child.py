@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.workers.frames import Answer, Ended, Failed, Raised, receive, send, to_frame
+from secmarkd.workers import version
+from secmarkd.workers.frames import Answer, Ended, Failed, Raised, receive, send, send_version, to_frame
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
@@ -46,6 +47,7 @@ def serve(handler: Callable[[Any], object], *, process_name: str = "") -> None:
         # What the start has made is no garbage: each collection is spared looking through it (1.3 ms, twice a request).
         gc.freeze()
         with contextlib.suppress(Ended, ConnectionError):
+            send_version(connection, version.OURS)
             while _serve_one(connection, handler):
                 pass
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Values between a process and its child: pickles, each after its length. Both ends are this program."""
+"""Values between a process and its child: pickles, each after its length. Both ends are this program, of one version: the
+first frame of a child says of which, and is no pickle."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from secmarkd.errors import SecmarkdError
 _LENGTH = struct.Struct("!Q")
 _LARGEST = 1 << 30
 """Bytes of a frame. A million elements packed are some 40 MB; more than this is no frame of ours."""
+_LONGEST_VERSION = 200
 _CHUNK = 1 << 18
 Meanwhile = Callable[[], None]
 """What is done a few times a second while the other end is waited for."""
@@ -85,6 +87,17 @@ def receive(connection: socket.socket, end: float | None = None, meanwhile: Mean
     if length > _LARGEST:
         raise ValueError(f"a frame of {length} bytes")
     return pickle.loads(_bytes(connection, length, end, meanwhile))
+
+
+def send_version(connection: socket.socket, version: bytes) -> None:
+    """The first frame of a child."""
+    send(connection, _LENGTH.pack(len(version)) + version)
+
+
+def receive_version(connection: socket.socket, end: float, meanwhile: Meanwhile | None = None) -> bytes:
+    """What the first frame says, as far as it can be one; Ended, Late."""
+    (length,) = _LENGTH.unpack(_bytes(connection, _LENGTH.size, end, meanwhile))
+    return _bytes(connection, min(length, _LONGEST_VERSION), end, meanwhile)
 
 
 def _wait(connection: socket.socket, event: int, end: float | None, meanwhile: Meanwhile | None) -> None:

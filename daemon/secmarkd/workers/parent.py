@@ -6,13 +6,14 @@
 
 The child is started by the first request and again by the next request after it has ended. It ends with its parent: its
 socket closes, and the kernel is asked to kill it when the *thread* that started it ends (PR_SET_PDEATHSIG); so start it
-from a thread that lasts. It is of the same version as its parent, or refused (see `build`).
+from a thread that lasts. It is of the same version as its parent, or refused (see `version`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -21,9 +22,20 @@ import time
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from secmarkd.errors import SecmarkdError, Upgraded, WorkerDied, WorkerFailed
+from secmarkd.errors import SecmarkdError, WorkerDied, WorkerFailed
 from secmarkd.workers import version
-from secmarkd.workers.frames import Answer, Ended, Failed, Late, Meanwhile, Raised, receive, send, to_frame
+from secmarkd.workers.frames import (
+    Answer,
+    Ended,
+    Failed,
+    Late,
+    Meanwhile,
+    Raised,
+    receive,
+    receive_version,
+    send,
+    to_frame,
+)
 
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
@@ -35,6 +47,10 @@ _UNWANTED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LI
 """What the service manager means for the parent alone."""
 _NOT_FOR_CHILDREN = (signal.SIGHUP, signal.SIGUSR1)
 _START = "import sys; sys.path[:] = sys.argv[3:]; import importlib; importlib.import_module(sys.argv[1]).main()"
+
+
+class _OtherVersion(Exception):
+    """The child runs another version of this program."""
 
 
 class Child:
@@ -50,7 +66,7 @@ class Child:
         self._socket: socket.socket | None = None
         self._stderr = -1
         self._proven = False
-        """Whether the process has answered, so that it had read this program from disk, and it was this version."""
+        """Whether the process has said that it is of this version."""
         self._dying: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -67,10 +83,9 @@ class Child:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start it unless it runs, without waiting until it has begun to answer. Upgraded: see `request`."""
+        """Start it unless it runs, without waiting until it has begun to answer."""
         if self.pid is None:
             self.close()
-            version.require_unchanged()
             self._start()
 
     def request(
@@ -80,8 +95,8 @@ class Child:
         is there.
 
         WorkerFailed when the child cannot be started, crashes, raises anything else, does not answer within `deadline`
-        seconds (it is killed) or answers nonsense; it is then not known how much of the request it has done. The next
-        request starts another one. Upgraded when another one would be of another version; one that runs is asked as ever.
+        seconds (it is killed), answers nonsense or is of another version of this program; but for the last it is then not
+        known how much of the request it has done. The next request starts another one.
         """
         operation = operation or self._name
         end = time.monotonic() + deadline
@@ -91,7 +106,7 @@ class Child:
 
     def begin(self, question: object, *, operation: str = "") -> int:
         """Send a request whose answer nobody waits for, to a child that is started for it. The descriptor that can be read
-        when `finish` has something to say. WorkerFailed and Upgraded as of `request`."""
+        when `finish` or `has_answer` has something to say. WorkerFailed as of `request`."""
         operation = operation or self._name
         self.close()
         self._start_for(operation)
@@ -101,6 +116,19 @@ class Child:
         except (Late, OSError):
             self._raise_death(operation)
         return self._socket.fileno()
+
+    def has_answer(self) -> bool:
+        """Whether `finish` need not wait for what was begun, once the descriptor can be read: the child's version comes
+        before its answer."""
+        if self._socket is None or self._proven:
+            return True
+        try:
+            self._greet(time.monotonic() + _GRACE)
+        except (Ended, Late, OSError, _OtherVersion):
+            return True  # finish will say so
+        readable = select.poll()
+        readable.register(self._socket, select.POLLIN)
+        return bool(readable.poll(0))
 
     def finish(self, deadline: float, *, operation: str = "") -> Any:
         """The answer to what was begun, as of `request`."""
@@ -123,9 +151,10 @@ class Child:
             raise WorkerFailed(message, operation=operation) from None
         except (Ended, OSError):
             self._raise_death(operation)
-        except Upgraded:
+        except _OtherVersion:
             self.close()
-            raise
+            message = f"{self._name} is of another version of secmarkd than this process"
+            raise WorkerFailed(message, operation=operation, hint=version.RESTART) from None
         except Exception as error:
             self.close()
             raise WorkerFailed(f"{self._name} answered nonsense: {error!r}", operation=operation) from error
@@ -192,17 +221,21 @@ class Child:
     def _exchange(self, frame: bytes | None, end: float, meanwhile: Meanwhile | None) -> Answer | Raised | Failed:
         connection = self._socket
         assert connection is not None
-        try:
-            if frame is not None:
-                send(connection, frame, end, meanwhile)
-            reply = receive(connection, end, meanwhile)
-        finally:
-            if not self._proven:
-                version.require_unchanged()
-        self._proven = True
+        self._greet(end, meanwhile)
+        if frame is not None:
+            send(connection, frame, end, meanwhile)
+        reply = receive(connection, end, meanwhile)
         if not isinstance(reply, (Answer, Raised, Failed)):
             raise TypeError(f"a {type(reply).__name__}")
         return reply
+
+    def _greet(self, end: float, meanwhile: Meanwhile | None = None) -> None:
+        """Take the child's version, which it says first; _OtherVersion where it is not this process's."""
+        assert self._socket is not None
+        if not self._proven:
+            if not version.is_ours(receive_version(self._socket, end, meanwhile)):
+                raise _OtherVersion
+            self._proven = True
 
     def _let_end(self) -> None:
         """Wait for a child that has said it ends."""
@@ -224,13 +257,13 @@ class Child:
             status: int | None = self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
             status = None
-        said = _last_words(self._stderr)
+        said, upgraded = _last_words(self._stderr), not self._proven and not version.is_ours(version.on_disk())
         self.close()
         out_of_memory = said.startswith("MemoryError")  # while it was still importing
         cause = "ran out of memory" if out_of_memory else _cause(status) + (f": {said}" if said else "")
         message = f"{self._name} {cause}"
         hint = self._memory_hint if out_of_memory or status == -signal.SIGKILL else self._hint
-        raise WorkerDied(message, operation=operation, hint=hint)
+        raise WorkerDied(message, operation=operation, hint=version.RESTART if upgraded else hint)
 
 
 def _cause(status: int | None) -> str:

@@ -1,39 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether the program on disk is still the one that runs.
+"""Which program a process runs: what a child says first.
 
-A child process begins from the disk: after an upgrade it would be of the new version, and what crosses the pipe would mean
-one thing to the parent and another to the child.
+A child process begins from the disk. After an upgrade it is of the new version, and what crosses the pipe would mean one
+thing to the parent and another to the child.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 
-from secmarkd.errors import Upgraded
+from secmarkd import __version__
 
-_FOLDER = os.path.dirname(os.path.dirname(__file__))
-
-
-def require_unchanged() -> None:
-    """Upgraded where a module of this program was changed, added or removed since this one was imported."""
-    if _modules(_FOLDER) != _AT_START:
-        raise Upgraded
+RESTART = "secmarkd was upgraded: systemctl restart secmarkd"
+"""The hint where a child is of another version."""
+_DIRECTORY = os.path.dirname(os.path.dirname(__file__))
 
 
-def _modules(folder: str) -> frozenset[tuple[str, int, int]]:
-    """Each with its time and size, by which Python itself tells whether byte code is of a source: a quarter of a
-    millisecond. None where the program is in no folder (a zip file is not looked into)."""
-    found: set[tuple[str, int, int]] = set()
-    for path, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders if each != "__pycache__"]
-        for file in (os.path.join(path, each) for each in files if each.endswith((".py", ".pyc"))):
+def on_disk(directory: str = _DIRECTORY) -> bytes:
+    """The version and a checksum over path, time and size of each module: a quarter of a millisecond. A zip file is not
+    looked into."""
+    found: list[tuple[str, int, int]] = []
+    for path, _, files in os.walk(directory):
+        for file in (os.path.join(path, name) for name in files if name.endswith(".py")):
             try:
                 status = os.stat(file)
             except OSError:  # just being replaced
-                found.add((file, 0, 0))
+                found.append((file, 0, 0))
             else:
-                found.add((file, status.st_mtime_ns, status.st_size))
-    return frozenset(found)
+                found.append((file, status.st_mtime_ns, status.st_size))
+    return f"secmarkd {__version__} {zlib.crc32(repr(sorted(found)).encode()):08x}".encode()
 
 
-_AT_START = _modules(_FOLDER)
+def is_ours(version: bytes) -> bool:
+    """Whether a process that says this runs the program that this one runs."""
+    return version == OURS
+
+
+OURS = on_disk()
+"""As it was when this process began."""

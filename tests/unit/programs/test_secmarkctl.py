@@ -167,7 +167,6 @@ def test_show_says_of_every_setting_who_gave_it(machine: Machine) -> None:
         ["on_stop", "keep", "default"],
         ["resync", "90", "s", f"{file}:2"],
         ["ownership", "shared", "default"],
-        ["policy_ports", "false", "default"],
         ["context"],
         ["user", "system_u", "default"],
         ["role", "object_r", "default"],

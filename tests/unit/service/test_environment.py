@@ -15,12 +15,11 @@ import pytest
 
 from secmarkd.adapters.host.cgroup_watch import CgroupEvents
 from secmarkd.compiler.loaded import Loaded
-from secmarkd.errors import CgroupMissing, ConfigError, Problem, SecmarkdError, Upgraded
+from secmarkd.errors import CgroupMissing, ConfigError, Problem, SecmarkdError
 from secmarkd.events import (
     CgroupsNotWatched,
     DriftDetected,
     DriftRepaired,
-    EndedForUpgrade,
     EnvironmentChanged,
     EnvironmentNotFollowed,
     LabelsReplaced,
@@ -29,7 +28,6 @@ from secmarkd.events import (
 from secmarkd.model.label_map import Environment, OnDrift
 from secmarkd.ports import CgroupNews
 from secmarkd.service.environment import AT_ONCE, CALM, GONE_SETTLES
-from secmarkd.service.exit_codes import Exit
 from secmarkd.service.status import State
 from secmarkd.table.cgroups import with_cgroups
 from secmarkd.table.table import CgroupId, Chain, Key, Match, Table
@@ -75,15 +73,6 @@ def test_a_change_of_the_machine_that_contradicts_the_labels_leaves_them() -> No
     rig.run(300)
     assert isinstance(rig.journal.take()[-1], EnvironmentNotFollowed)
     assert rig.service.status.state is State.IN_SYNC
-
-
-def test_a_change_of_the_machine_that_an_upgrade_keeps_from_being_followed_ends_the_service_too() -> None:
-    rig = Rig().started()
-    cannot_compile(rig, Upgraded())
-    rig.environment = Environment(cgroups={"a.slice": 7})
-    rig.run(300)
-    assert rig.service.exit_status is Exit.FAILURE
-    assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
 
 
 def test_what_cannot_be_followed_is_told_once_and_tried_again_only_in_time() -> None:

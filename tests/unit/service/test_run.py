@@ -14,14 +14,12 @@ from secmarkd.errors import (
     Problem,
     RelabelDenied,
     StateUnknown,
-    Upgraded,
     WorkerFailed,
 )
 from secmarkd.events import (
     DriftDetected,
     DriftGone,
     DriftRepaired,
-    EndedForUpgrade,
     LabelRejected,
     LabelsCreated,
     LabelsReplaced,
@@ -32,6 +30,7 @@ from secmarkd.events import (
 from secmarkd.service.exit_codes import Exit
 from secmarkd.service.status import State
 from secmarkd.table.transaction import Remove
+from secmarkd.workers.version import RESTART
 from tests.support.service_rig import HTTP, OnDrift, OnStop, Rig, configuration
 
 BAD = ConfigError([Problem("a.toml", 3, "labels.x", "wrong")])
@@ -114,27 +113,17 @@ def test_a_loading_process_that_crashes_rejects_the_reload() -> None:
     assert rig.service.status.state is State.IN_SYNC
 
 
-def test_a_reload_after_an_upgrade_is_rejected_and_the_old_version_goes_on() -> None:
+def test_a_worker_of_another_version_rejects_the_reload_and_names_the_restart() -> None:
     rig = Rig().started()
-    assert [str(event) for event in rig.reload(Upgraded())] == [
-        "reload rejected, the labels stay as they were: secmarkd was upgraded; restart the service "
-        "(systemctl restart secmarkd)",
-    ]
+    other = WorkerFailed("the loading process is of another version of secmarkd", operation="load", hint=RESTART)
+    assert str(rig.reload(other)[-1]) == (
+        "reload rejected, the labels stay as they were: the loading process is of another version of secmarkd "
+        f"({RESTART})"
+    )
     rig.drop_element()
     rig.run(0)
     assert rig.nft.table == configuration(80, 443).table
-    assert rig.service.running
-
-
-def test_a_pass_that_an_upgrade_prevents_ends_the_service_so_that_it_is_started_anew() -> None:
-    rig = Rig(configuration(80, 443, on_stop=OnStop.REMOVE)).started()
-    rig.nft.fail_next("read", Upgraded(), times=99)
-    rig.service.ask_verify()
-    rig.run(0)
-    assert rig.service.exit_status is Exit.FAILURE
-    assert [type(event) for event in rig.journal.take()] == [EndedForUpgrade]
-    assert rig.nft.table == configuration(80, 443).table
-    assert rig.says == "secmarkd was upgraded; restart the service"
+    assert rig.service.status.state is State.IN_SYNC
 
 
 def test_many_requests_to_reload_are_one_reload() -> None:

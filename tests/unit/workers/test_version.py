@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-SENTENCE = "Upgraded: secmarkd was upgraded; restart the service (systemctl restart secmarkd)"
+FIX = "secmarkd was upgraded: systemctl restart secmarkd"
+REFUSED = f"WorkerFailed: the probe is of another version of secmarkd than this process ({FIX})"
 PROGRAM = """\
 import sys
 from pathlib import Path
@@ -39,11 +40,9 @@ running.close()
 ask(running)
 """
 UPGRADES = {
-    "another module": "(here / 'workers/child.py').write_text('open(\"was run\", \"w\")')",
-    "a module of the same size": "(here / 'errors.py').write_bytes((here / 'errors.py').read_bytes()[::-1])",
+    "a module of the same size": "(here / 'model/host.py').write_bytes((here / 'model/host.py').read_bytes()[::-1])",
     "a module more": "(here / 'model/more.py').touch()",
-    "a module less": "(here / 'workers/frames.py').unlink()",
-    "none": "import shutil; shutil.rmtree(here)",
+    "a module less": "(here / 'model/host.py').unlink()",
 }
 
 
@@ -67,13 +66,22 @@ def said(program: Path, upgrade: str, when: str = "") -> list[str]:
 @pytest.mark.fault(45)
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
 def test_a_child_of_another_version_is_refused_and_one_that_runs_goes_on(program: Path, upgrade: str) -> None:
-    assert said(program, upgrade) == ["answered", "answered", SENTENCE, SENTENCE, SENTENCE]
-    assert not (program.parent / "was run").exists()
+    assert said(program, upgrade) == ["answered", "answered", REFUSED, REFUSED, REFUSED]
 
 
 @pytest.mark.fault(45)
-def test_an_upgrade_while_a_child_starts_is_noticed_before_its_answer_is_taken(program: Path) -> None:
-    assert said(program, UPGRADES["a module more"], "late") == ["answered", "answered", SENTENCE, SENTENCE, SENTENCE]
+def test_where_the_other_version_cannot_even_start_the_fix_is_named(program: Path) -> None:
+    died = [line for line in said(program, "(here / 'workers/frames.py').unlink()") if "answered" not in line]
+    assert len(died) == 3
+    assert all(line.startswith("WorkerDied: the probe ended with status 1: ") and f"({FIX})" in line for line in died)
+
+
+@pytest.mark.fault(45)
+def test_a_child_that_began_before_the_upgrade_is_of_this_version_or_refused(program: Path) -> None:
+    *before, late, last = said(program, UPGRADES["a module more"], "late")
+    assert before == ["answered", "answered", REFUSED]
+    assert late in ("answered", REFUSED)
+    assert last == REFUSED
 
 
 def test_byte_code_that_was_made_meanwhile_is_no_upgrade(program: Path) -> None:

@@ -36,7 +36,7 @@ class ChildLookups:
 
     def take(self) -> Found | None:
         """See ports.Lookups."""
-        if self._watched is None or not self._poll.poll(0):
+        if self._watched is None or not self._poll.poll(0) or not self._child.has_answer():
             return None
         self._forget()
         answer = self._child.finish(_READ, operation="look up")

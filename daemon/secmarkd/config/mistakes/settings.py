@@ -51,12 +51,6 @@ def choice_mistake(key: str, value: object, known: Sequence[str]) -> Mistake:
     return Mistake(wrong, *(write(toml(each)) for each in known))
 
 
-def policy_ports_mistake(value: object) -> Mistake:
-    """This version cannot do what the setting asks for: whatever is meant, true is refused as well."""
-    wrong = f"expected false, got {shown(value)}: this version does not derive labels from the policy yet"
-    return Mistake(wrong, write("false"))
-
-
 @looks_into
 def duration_mistake(value: object, read: Reader, seconds: float | None = None) -> Mistake:
     """Why the value is no duration, or none within bounds; `read` is the reader that refused it, `seconds` what it read."""

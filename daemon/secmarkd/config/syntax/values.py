@@ -37,7 +37,7 @@ class Meant:
 
 EXAMPLES_OF_SETTINGS = {
     "mode": '"label"', "on_drift": '"repair"', "on_stop": '"keep"', "resync": '"5min"', "ownership": '"shared"',
-    "policy_ports": "false", "server": '"server_packet_t"', "client": '"client_packet_t"', "icmp": '"icmp_packet_t"',
+    "server": '"server_packet_t"', "client": '"client_packet_t"', "icmp": '"icmp_packet_t"',
     "forward": '""', "level": '"s0"',
 }  # fmt: skip
 _OF_CONTEXT = {"user": '"system_u"', "role": '"object_r"', "level": '"s0"'}
@@ -124,8 +124,6 @@ def _accepted(key: str, table: str, values: Sequence[object]) -> str:
 
 
 def _choice(key: str, value: str | bool) -> str:
-    if key == "policy_ports":
-        return "false"
     if key not in _CHOICES:
         return ""
     known = [str(each) for each in _CHOICES[key]]
