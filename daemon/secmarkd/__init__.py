@@ -23,6 +23,7 @@ The directories, in reading order:
     workers    processes of our own
     programs   secmarkd and secmarkctl; `programs.wiring` puts the parts together
     errors     one tree of exceptions
+    throttle   how soon something may happen again
 """
 
 __version__ = "0.1.0"

@@ -12,7 +12,6 @@ attribution          who is named for a change
 tally                who commits most while a pass runs
 busy                 others in the way of reading
 contention           how soon to repair again
-backoff              how long to wait after failures in a row
 budget               how many lines the journal is worth
 environment          when to look at what labels depend on besides the configuration, and the labels for it
 environment_changes  what differs between two environments

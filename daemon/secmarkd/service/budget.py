@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from secmarkd.ports import Clock
+from secmarkd.throttle import Allowance
 
 BURST = 40
 """Lines about drift that may come at once."""
@@ -12,32 +13,24 @@ SECONDS_PER_LINE = 3.0
 
 
 class Budget:
-    """A token bucket for lines."""
+    """The lines that are left, by the clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._tokens = float(BURST)
-        self._at = clock.monotonic()
+        self._lines = Allowance(BURST, SECONDS_PER_LINE, BURST, clock.monotonic())
 
     def take(self, lines: int) -> bool:
         """Whether there is room for so many lines now; if so, it is used."""
-        self._refill()
-        if self._tokens < lines - 1e-6:  # at the very moment that room_at gave, rounding must not say no
+        self._lines = self._lines.at_moment(self._clock.monotonic())
+        if not self._lines.has(lines):
             return False
-        self._tokens -= lines
+        self._lines = self._lines.less(lines)
         return True
 
     def charge(self, lines: int) -> None:
         """So many lines are told in any case; those that can wait do so for longer."""
-        self._refill()
-        self._tokens -= lines
+        self._lines = self._lines.at_moment(self._clock.monotonic()).less(lines)
 
     def room_at(self, lines: int) -> float:
         """When there is room for so many lines."""
-        self._refill()
-        return self._at + max(0.0, lines - self._tokens) * SECONDS_PER_LINE
-
-    def _refill(self) -> None:
-        now = self._clock.monotonic()
-        self._tokens = min(float(BURST), self._tokens + (now - self._at) / SECONDS_PER_LINE)
-        self._at = now
+        return self._lines.next(self._clock.monotonic(), lines)

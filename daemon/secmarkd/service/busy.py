@@ -12,7 +12,7 @@ from __future__ import annotations
 from secmarkd.events import RulesetBusy, RulesetCalm
 from secmarkd.ports import Clock, Journal
 from secmarkd.service.attribution import NOBODY, Commotion
-from secmarkd.service.backoff import delay, doubling
+from secmarkd.throttle import FAILURES, Throttle
 
 LONGEST_RETRY = 2.0
 """Seconds, at most, from a read that was given up to the next."""
@@ -23,7 +23,7 @@ FIRST, LONGEST = 0.05, 2.0
 IN_A_ROW = AT_ONCE + 7
 """Of those; the wait has come to its longest then, and some four seconds have passed."""
 PAUSE = 1.0
-"""Seconds beyond the wait without a touch after which the next pass is a new story."""
+"""Seconds without a touch, at least, after which the next pass is a new story; twice the last wait where that is more."""
 QUIET = 10.0
 """Seconds without anybody in the way after which it is over."""
 
@@ -34,8 +34,8 @@ class Busy:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._since = self._last = self._last_look = float("-inf")
-        self._in_a_row = 0
+        self._since = self._last = float("-inf")
+        self._looks = Throttle(FIRST, LONGEST, at_once=AT_ONCE, quiet=PAUSE)
         """Passes that found nothing."""
         self._passes = self._given_up = 0
         self.commotion: Commotion | None = None
@@ -48,11 +48,11 @@ class Busy:
 
     def retry(self, attempt: int) -> float:
         """Seconds from the so-manieth read in a row that was given up to the next."""
-        return min(delay(attempt), LONGEST_RETRY)
+        return min(FAILURES.wait_after(attempt), LONGEST_RETRY)
 
     def earliest(self) -> float:
         """When the next pass may begin that an event asks for."""
-        return max(self._clock.monotonic(), self._last_look + self._wait())
+        return self._looks.next(self._clock.monotonic())
 
     def starved(self, error: str, commotion: Commotion) -> None:
         """A pass could not read the labels, for the ruleset changed all the time."""
@@ -61,10 +61,8 @@ class Busy:
 
     def looked(self, commotion: Commotion) -> None:
         """A pass has found nothing, though something had touched our table: who did that and how often."""
-        now = self._clock.monotonic()
-        self._in_a_row = self._in_a_row + 1 if now <= self._last_look + self._wait() + PAUSE else 1
-        self._last_look = now
-        if self.on or self._in_a_row >= IN_A_ROW:
+        self._looks = self._looks.resumed(self._clock.monotonic())
+        if self.on or self._looks.times >= IN_A_ROW:
             self._disturbed("", commotion)
 
     def goes_on(self) -> None:
@@ -82,7 +80,7 @@ class Busy:
             return False
         by = self.commotion.fields() if self.commotion.blame != NOBODY else {}
         self._journal.write(RulesetCalm(self._last - self._since, self._passes, self._given_up, left, **by))
-        self.commotion, self._passes, self._given_up, self._in_a_row = None, 0, 0, 0
+        self.commotion, self._passes, self._given_up, self._looks = None, 0, 0, self._looks.reset()
         return True
 
     def _disturbed(self, error: str, commotion: Commotion) -> None:
@@ -96,8 +94,3 @@ class Busy:
             self._since = now
             longest = LONGEST_RETRY if error else LONGEST
             self._journal.write(RulesetBusy(error, commotion.rate, longest, **commotion.fields()))
-
-    def _wait(self) -> float:
-        """Seconds to leave between the last pass that found nothing and the next."""
-        more = self._in_a_row - AT_ONCE
-        return doubling(more, FIRST, LONGEST) if more > 0 else 0.0

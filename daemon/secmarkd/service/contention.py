@@ -10,7 +10,7 @@ from __future__ import annotations
 from secmarkd.events import FightDetected, FightEnded
 from secmarkd.ports import Clock, Journal
 from secmarkd.service.attribution import NOBODY, Blame
-from secmarkd.service.backoff import doubling
+from secmarkd.throttle import Throttle
 
 FIRST = 0.1
 """Seconds from one repair to the next where the first was followed by another change at once. Scripts that load rules in
@@ -18,54 +18,54 @@ many small transactions are mostly done after that."""
 LONGEST = 30.0
 """Seconds to which the wait doubles."""
 IN_A_ROW = 6
-"""Repairs in a row that make a fight: 0.1 + 0.2 + … s after the first one, so three seconds of it."""
+"""Repairs in a row that make a contention: 0.1 + 0.2 + … s after the first one, so three seconds of it."""
 QUIET = 2.0
 """Seconds without a change, at least, after which the next one is a new story; twice the last wait where that is more."""
 
 
-class Fight:
+class Contention:
     """Repairs in a row: their pace, and what the journal is told of them."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._since = self._last = 0.0
+        self._pace = Throttle(FIRST, LONGEST, quiet=QUIET)
+        self._since = 0.0
         self._named = NOBODY
         """Who was last known to have made one of the changes in a row: not every pass can tell."""
-        self.repairs = 0
-        """In a row."""
         self.opponent: Blame | None = None
-        """Who it is, while there is a fight; perhaps NOBODY that is known."""
+        """Who it is, while there is contention; perhaps NOBODY that is known."""
 
     @property
     def on(self) -> bool:
-        """Whether there is a fight."""
+        """Whether somebody contends for the table."""
         return self.opponent is not None
 
     @property
     def opponent_text(self) -> str:
-        """Who it is; empty where there is no fight."""
+        """Who it is; empty where there is no contention."""
         return (self.opponent.text or "another program") if self.opponent is not None else ""
+
+    @property
+    def repairs(self) -> int:
+        """How many in a row."""
+        return self._pace.times
 
     @property
     def wait(self) -> float:
         """Seconds to leave between the last repair and the next."""
-        return doubling(self.repairs, FIRST, LONGEST) if self.repairs else 0.0
+        return self._pace.wait
 
     def earliest(self) -> float:
-        """When the next pass may begin that an event asks for."""
-        now = self._clock.monotonic()
-        return max(now, self._last + self.wait) if self.repairs else now
+        """When the next pass may begin that a notification asks for."""
+        return self._pace.next(self._clock.monotonic())
 
     def drifted(self, blame: Blame, *, repaired: bool) -> None:
-        """A pass has found a change. Where it only reports them, it is not one side of a fight."""
+        """A pass has found a change. Where it only reports them, it is not one side of a contention."""
         now = self._clock.monotonic()
-        if not self.on and now >= self._calm_at():
-            self.repairs = 0
-        if not self.repairs:
+        self._pace = self._pace.happened(now) if self.on else self._pace.resumed(now)
+        if self._pace.times == 1:
             self._since, self._named = now, NOBODY
-        self.repairs += 1
-        self._last = now
         self._named = blame if blame.writers else self._named
         if self.on:
             self.opponent = self._named
@@ -74,18 +74,15 @@ class Fight:
             self._journal.write(FightDetected(self.repairs, now - self._since, LONGEST, **self._named.fields()))
 
     def due(self) -> float:
-        """When `ended` will be true; infinity where there is no fight."""
-        return self._calm_at() if self.on else float("inf")
+        """When `ended` will be true; infinity where there is no contention."""
+        return self._pace.calm_at if self.on else float("inf")
 
     def ended(self, left: int) -> bool:
-        """Whether a fight is over, which is told once. `left` differences are only reported."""
+        """Whether a contention is over, which is logged once. `left` differences are only reported."""
         now = self._clock.monotonic()
-        if self.opponent is None or now < self._calm_at():
+        if self.opponent is None or now < self._pace.calm_at:
             return False
-        lasted, quiet = self._last - self._since, now - self._last
+        lasted, quiet = self._pace.last - self._since, now - self._pace.last
         self._journal.write(FightEnded(self.repairs, lasted, quiet, left, **self.opponent.fields()))
-        self.opponent, self.repairs = None, 0
+        self.opponent, self._pace = None, self._pace.reset()
         return True
-
-    def _calm_at(self) -> float:
-        return self._last + max(QUIET, 2 * self.wait)

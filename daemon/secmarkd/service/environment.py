@@ -20,11 +20,11 @@ from secmarkd.model.label_map import Environment
 from secmarkd.model.note import Note, Severity
 from secmarkd.model.sources import Thing
 from secmarkd.service.adapters import World
-from secmarkd.service.backoff import doubling
 from secmarkd.service.environment_changes import differences, only_made_anew
 from secmarkd.service.names import NameWatch
 from secmarkd.service.refusal import brief, details
 from secmarkd.table.cgroups import with_cgroups
+from secmarkd.throttle import Throttle
 
 PAUSE = 0.05
 """Seconds from one look that the kernel's events ask for to the next."""
@@ -48,9 +48,7 @@ class Surroundings:
         self._world = world
         self._unfollowed: Environment | None = None
         """For which the labels could not be compiled; tried again when time, and not drift, asks for a verification."""
-        self._changes = 0
-        """In a row."""
-        self._last = 0.0
+        self._changes = Throttle(FIRST, LONGEST, at_once=AT_ONCE - 1, quiet=CALM)
         self._look = float("-inf")
         """When to look at what came, or when that was."""
         self._contradicting: frozenset[Problem] = frozenset()
@@ -86,7 +84,7 @@ class Surroundings:
             # One that somebody makes and removes without end is looked at twenty times a second at most.
             self._look = self._look if self._look > now else max(self._look + PAUSE, now)
             soon = self._look
-        return max(soon, self._last + self._wait()) - now
+        return self._changes.next(soon) - now
 
     def compiled_anew(
         self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool
@@ -109,7 +107,7 @@ class Surroundings:
             self._unfollowed = environment
             return None
         self._unfollowed = None
-        self._changed()
+        self._changes = self._changes.resumed(self._world.clock.monotonic())
         self._contradictions(followed)
         for thing, was, now in differences(loaded.environment, environment):
             self._world.journal.write(EnvironmentChanged(thing, was, now))
@@ -153,15 +151,6 @@ class Surroundings:
         except OSError as error:
             return error.strerror or str(error)
         return ""
-
-    def _changed(self) -> None:
-        now = self._world.clock.monotonic()
-        self._changes = self._changes + 1 if now - self._last < CALM else 1
-        self._last = now
-
-    def _wait(self) -> float:
-        """Seconds to leave between the last change and the next."""
-        return doubling(self._changes - AT_ONCE + 1, FIRST, LONGEST) if self._changes >= AT_ONCE else 0.0
 
     def _read(self, loaded: Loaded) -> Environment:
         try:

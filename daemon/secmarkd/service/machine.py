@@ -43,9 +43,8 @@ from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.service.adapters import World, remove, require_selinux
 from secmarkd.service.announcer import Announcer
 from secmarkd.service.attribution import NOBODY, Blame, Commotion
-from secmarkd.service.backoff import delay
 from secmarkd.service.busy import Busy
-from secmarkd.service.contention import Fight
+from secmarkd.service.contention import Contention
 from secmarkd.service.environment import Surroundings
 from secmarkd.service.exit_codes import Exit, exit_for
 from secmarkd.service.forwarding import MOST_DENIED, denied_by, refuse_the_end_of_forwarding
@@ -58,6 +57,7 @@ from secmarkd.service.status import Reload, State, Status
 from secmarkd.service.verification import Watch
 from secmarkd.service.wanted import ENVIRONMENT, event_of, is_adoption, told_apart
 from secmarkd.table.table import Table
+from secmarkd.throttle import FAILURES
 
 START_ATTEMPTS = 5
 """Failed first passes (1 + 2 + 4 + 8 s) before the service leaves it to the service manager to try again."""
@@ -91,7 +91,7 @@ class Service:
         self._watch = Watch(world.events, world.writers)
         world.nft.while_waiting(self._watch.listen)
         self._busy = Busy(world.journal, world.clock)
-        self._fight = Fight(world.journal, world.clock)
+        self._fight = Contention(world.journal, world.clock)
         self._policy = PolicyWatch(world.selinux, world.journal, world.clock, self._origin_of)
         self._surroundings = Surroundings(world)
         self._neighbours = Neighbours(world.labellers, world.journal, world.clock)
@@ -528,7 +528,7 @@ class Service:
                 state, retry = State.DEGRADED, self._fight.wait
             case Action.FAILED | Action.CONTESTED:
                 state, attempt = State.DEGRADED, self.status.attempt + 1
-                retry = self._busy.retry(attempt) if self._is_starved(outcome) else delay(attempt)
+                retry = self._busy.retry(attempt) if self._is_starved(outcome) else FAILURES.wait_after(attempt)
             case Action.REPORTED | Action.NONE | Action.CREATED | Action.REPAIRED | Action.REPLACED:
                 state = self._resting(total(outcome.remaining))
             case _:

@@ -17,7 +17,7 @@ from secmarkd.model.names import Found, Name
 from secmarkd.model.sources import Mention, Thing
 from secmarkd.ports import LOOKUP_DEADLINE
 from secmarkd.service.adapters import World
-from secmarkd.service.backoff import doubling
+from secmarkd.throttle import Throttle
 
 SETTLES = 0.2
 """Seconds from a change of a file to the lookup: who adds a user writes several."""
@@ -159,7 +159,7 @@ class NameWatch:
             return
         wait = self._loaded.settings.resync
         if self._missing or failed:
-            wait = doubling(self._tries + 1, FIRST, max(wait, FIRST))
+            wait = Throttle(FIRST, max(wait, FIRST)).wait_after(self._tries + 1)
         self._due = self._world.clock.monotonic() + wait
 
     def _abandon(self) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from secmarkd.events import Degraded, Event, Recovered
 from secmarkd.ports import Clock, Journal
-from secmarkd.service.backoff import LONGEST
 from secmarkd.service.budget import Budget
+from secmarkd.throttle import FAILURES
 
 RELAPSE = 60.0
 """Seconds after a recovery in which another failure is a relapse."""
@@ -64,7 +64,7 @@ class Trouble:
                     self._journal.write(each)
         if began:
             self._budget.charge(1)
-            self._journal.write(Degraded(retry, LONGEST))
+            self._journal.write(Degraded(retry, FAILURES.longest))
 
     def succeeded(self, left: int) -> None:
         """A pass has succeeded, with so many differences that are only reported."""

@@ -7,7 +7,6 @@ import pytest
 
 from secmarkd.events import DriftDetected, DriftFlood, DriftGone, DriftHeldBack, DriftRepaired
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.service.backoff import delay
 from secmarkd.service.budget import BURST
 from secmarkd.service.reporting import ONE_BY_ONE, Reporter, sample
 from secmarkd.table.drift import Change, Drift, Thing
@@ -78,7 +77,3 @@ def test_what_was_told_and_contested_and_then_put_right_by_others_is_told_to_be_
 
 def test_a_few_differences_name_all_in_the_sample() -> None:
     assert sample(missing(2)) == "element missing: server_port { tcp . 0 }; element missing: server_port { tcp . 1 }"
-
-
-def test_waiting_doubles_up_to_a_minute() -> None:
-    assert [delay(failures) for failures in (1, 2, 3, 6, 7, 8, 1000)] == [1, 2, 4, 32, 60, 60, 60]

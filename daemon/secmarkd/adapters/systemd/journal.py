@@ -21,7 +21,7 @@ from typing import Protocol, TextIO
 
 from secmarkd.events import Event, EventsLost, duration
 from secmarkd.ports import Clock
-from secmarkd.service.backoff import delay
+from secmarkd.throttle import FAILURES
 
 IDENTIFIER = "secmarkd"
 SOCKET = "/run/systemd/journal/socket"
@@ -52,8 +52,7 @@ class Outbox:
         self._clock = clock
         self._room = room
         self._waiting: deque[tuple[Event, float]] = deque()
-        self._failures = 0
-        self._retry = float("-inf")
+        self._failures = FAILURES
 
     def write(self, event: Event) -> None:
         """See ports.Journal."""
@@ -70,11 +69,11 @@ class Outbox:
 
     def due(self) -> float:
         """See ports.Journal."""
-        return self._retry if self._waiting else float("inf")
+        return self._failures.last + self._failures.wait if self._waiting else float("inf")
 
     def flush(self) -> None:
         """See ports.Journal."""
-        if self._waiting and self._clock.monotonic() >= self._retry:
+        if self._waiting and self._clock.monotonic() >= self.due():
             self._pass_on()
 
     def _pass_on(self) -> None:
@@ -84,12 +83,11 @@ class Outbox:
             try:
                 self._sink.send(event, now - since)
             except OSError:
-                if now >= self._retry:
-                    self._failures += 1
-                    self._retry = now + delay(self._failures)
+                if now >= self.due():
+                    self._failures = self._failures.happened(now)
                 return
             self._waiting.popleft()
-            self._failures, self._retry = 0, float("-inf")
+            self._failures = FAILURES
 
 
 class SystemdJournal:
