@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-server check lint format schema catalog faults bench vm install uninstall clean
+.PHONY: help run test test-server check lint unit format schema catalog faults bench vm install uninstall clean
 
 help: ## this list
 	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
@@ -28,22 +28,26 @@ check: ## the fast lanes: lint, unit, contract, netns (some five minutes)
 	@$(BOOTSTRAP) check
 	@$(VENV)/python tests/lanes.py lint unit contract netns
 
-lint: ## ruff, mypy and the layers of imports
-	@$(BOOTSTRAP) check
+lint: ## ruff, mypy and the layers of imports; on any distribution with Python 3.11
+	@$(BOOTSTRAP) lint
 	@$(VENV)/python tests/lanes.py lint
 
+unit: ## the unit tests; on any distribution with Python 3.11
+	@$(BOOTSTRAP) lint
+	@$(VENV)/python tests/lanes.py unit
+
 format: ## format the source in place
-	@$(BOOTSTRAP) check
+	@$(BOOTSTRAP) lint
 	@$(VENV)/ruff check --quiet --fix-only
 	@$(VENV)/ruff format
 
 schema: ## write the JSON Schema files of config/ from the models
-	@$(BOOTSTRAP) run
-	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/generate/schema.py
+	@$(BOOTSTRAP) lint
+	@PYTHONPATH=daemon $(VENV)/python packaging/dev/generate/schema.py
 
 catalog: ## write systemd/secmarkd.catalog from the events
-	@$(BOOTSTRAP) run
-	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/generate/catalog.py > systemd/secmarkd.catalog
+	@$(BOOTSTRAP) lint
+	@PYTHONPATH=daemon $(VENV)/python packaging/dev/generate/catalog.py > systemd/secmarkd.catalog
 
 faults: ## write tests/FAULTS.md from tests/faults.toml and the marks on the tests
 	@python3 packaging/dev/generate/faults.py

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
 from secmarkd.events import count
-from secmarkd.programs.output import ReaderGone
+from secmarkd.programs.output import OutputFailed, ReaderGone, failing
 from secmarkd.service.exit_codes import Exit, exit_for
 
 _PACKAGES = {
@@ -53,9 +53,10 @@ def print_error(error: SecmarkdError, err: TextIO) -> None:
 
 def complain(details: Iterable[str], wrong: str, hint: str, err: TextIO) -> None:
     """The details, what is wrong and, where there is one, the hint. Where nothing can be said, the exit code says it."""
-    with suppress(OSError):
+    with suppress(OutputFailed, ReaderGone), failing(err):
         for line in (*details, f"error: {wrong}", *([f"hint: {hint}"] if hint else [])):
             print(line, file=err)
+        err.flush()
 
 
 def _missing_module(error: ModuleNotFoundError) -> CapabilityMissing:
