@@ -283,3 +283,18 @@ def test_the_watchdog_is_fed(service: RealService) -> None:
 def test_the_capability_that_the_unit_leaves_is_enough(service: RealService) -> None:
     unit = unit_capabilities()
     assert service.ctl("apply", prefix=unit).stdout.startswith("created: ")
+
+
+def test_with_debug_the_service_shows_what_crosses_its_boundaries(service: RealService) -> None:
+    service.environment["SECMARKD_DEBUG"] = "1"
+    service.start()
+    service.await_told("READY=1")
+    service.namespace.nft("add rule inet secmarkd input accept")
+    service.await_line("notice: repaired")
+    said = service.said
+    assert re.search(r"debug: child: the loading process: answered Load: [\d.]+ ms", said)
+    assert re.search(r"debug: load: compile: [\d.]+ ms", said)
+    assert "debug: nft: add table inet secmarkd" in said
+    assert "debug: nft: flush chain inet secmarkd input" in said
+    assert re.search(r"debug: read: table: [\d.]+ ms", said)
+    assert re.search(r"debug: netlink: dump \d+: \d+ messages", said)

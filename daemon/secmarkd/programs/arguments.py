@@ -12,7 +12,7 @@ from textwrap import fill
 from secmarkd.adapters.systemd.notify import runtime_folder
 from secmarkd.programs.error_reporting import EXIT_CODES
 from secmarkd.programs.verbs import apply, check, clear, explain, plan, reload, show, status
-from secmarkd.programs.wiring import Tools, version
+from secmarkd.programs.wiring import DEBUG, Tools, version
 from secmarkd.service.exit_codes import Exit
 
 WIDTH = 100
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     # argparse has a verb's values replace those that stand before it: a list needs a name of its own
     whole.add_argument("--config-dir", dest="config_dir_before", action="append", default=[], metavar="DIR",
                        help=f"as after the verb: {_CONFIG_DIR}")  # fmt: skip
+    whole.add_argument("--debug", action="store_true", help=DEBUG)
     whole.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR", help=_RUNTIME_DIR)
     places = whole.add_subparsers(metavar="VERB", required=True)
     for verb in _VERBS:
@@ -108,6 +109,7 @@ def _add_arguments(verb: Verb, place: argparse.ArgumentParser) -> None:
     place.add_argument("--config-dir", action="append", default=[], metavar="DIR",
                        help=no_effect if verb.folders else _CONFIG_DIR)  # fmt: skip
     place.add_argument("--runtime-dir", default=argparse.SUPPRESS, metavar="DIR", help=_RUNTIME_DIR)
+    place.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     form = place.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="write JSON")
     match verb.name:

@@ -11,6 +11,7 @@ from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
 from secmarkd.events import count
 from secmarkd.programs.output import OutputFailed, ReaderGone, failing
 from secmarkd.service.exit_codes import Exit, exit_for
+from secmarkd.workers import trace
 
 _PACKAGES = {
     "nftables": "apt-get install python3-nftables (Debian, Ubuntu) or dnf install python3-nftables (Fedora)",
@@ -30,6 +31,7 @@ def guarded(action: Callable[[], Exit], err: TextIO) -> int:
     try:
         return int(action())
     except SecmarkdError as error:
+        trace.trace("error", traceback_of(error))
         print_error(error, err)
         return int(exit_for(error))
     except ModuleNotFoundError as error:
@@ -40,6 +42,17 @@ def guarded(action: Callable[[], Exit], err: TextIO) -> int:
         return int(Exit.OK)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def traceback_of(error: BaseException) -> Callable[[], str]:
+    """Its traceback, made only where it is asked for."""
+
+    def text() -> str:
+        import traceback  # memory that the service need not spend
+
+        return "".join(traceback.format_exception(error))
+
+    return text
 
 
 def print_error(error: SecmarkdError, err: TextIO) -> None:

@@ -11,6 +11,7 @@ from secmarkd.programs.error_reporting import guarded
 from secmarkd.programs.output import Output, failing
 from secmarkd.programs.wiring import Tools
 from secmarkd.service.exit_codes import Exit
+from secmarkd.workers import trace
 
 
 def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
@@ -26,6 +27,8 @@ def _carry_out(argv: Sequence[str] | None, tools: Tools) -> Exit:
     except SystemExit as end:  # after --help and --version, and of what is wrong with the words
         result = Exit(int(end.code or 0))
     else:
+        if arguments.debug:
+            trace.enable()
         action: Action = arguments.action
         result = action(arguments, tools)
     Output.on(tools.out).flush()

@@ -28,12 +28,13 @@ from secmarkd.adapters.systemd.journal import open_journal
 from secmarkd.adapters.systemd.notify import Manager, runtime_folder, watchdog_interval
 from secmarkd.ports import SelinuxEvents
 from secmarkd.programs.error_reporting import EXIT_CODES, guarded
-from secmarkd.programs.wiring import Tools, version
+from secmarkd.programs.wiring import DEBUG, Tools, version
 from secmarkd.service.adapters import World
 from secmarkd.service.exit_codes import Exit
 from secmarkd.service.loop import Loop
 from secmarkd.service.machine import Service
 from secmarkd.service.status import Status
+from secmarkd.workers import trace
 
 LOCK_PATIENCE = 5.0
 """Seconds to wait for a `secmarkctl apply` that is under way, or for the service before this one to end."""
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
     """Run the service until it is told to stop; its exit code."""
     tools = tools or Tools()
     arguments = _parser().parse_args(argv)
+    if arguments.debug:
+        trace.enable()
     return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir), tools), tools.err)
 
 
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
                         "a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip
     parser.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR",
                         help="keep lock and status here (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--debug", action="store_true", help=DEBUG)
     parser.add_argument("--version", action="version", version=version("secmarkd"))
     return parser
 

@@ -147,6 +147,10 @@ class Tools:
     """Whether this network namespace forwards packets."""
 
 
+DEBUG = "write what crosses each boundary to stderr: requests, transactions, timings (also by SECMARKD_DEBUG=1)"
+"""The help of --debug."""
+
+
 def version(program: str) -> str:
     """`program 1.2.3`."""
     return f"{program} {__version__}"

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from secmarkd.errors import SecmarkdError, WorkerDied, WorkerFailed
-from secmarkd.workers import version
+from secmarkd.workers import trace, version
 from secmarkd.workers.frames import (
     Answer,
     Ended,
@@ -102,7 +102,9 @@ class Child:
         end = time.monotonic() + deadline
         frame = to_frame(question)
         self._start_for(operation)
-        return self._converse(frame, end, deadline, operation, meanwhile)
+        trace.trace("child", lambda: f"{self._name}: asked {type(question).__name__} ({len(frame):,} bytes)")
+        with trace.timed("child", f"{self._name}: answered {type(question).__name__}"):
+            return self._converse(frame, end, deadline, operation, meanwhile)
 
     def begin(self, question: object, *, operation: str = "") -> int:
         """Send a request whose answer nobody waits for, to a child that is started for it. The descriptor that can be read
@@ -203,7 +205,7 @@ class Child:
                 [sys.executable, *_interpreter_flags(), "-c", _START, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=stderr_end,
+                stderr=None if trace.SWITCH.on else stderr_end,
                 pass_fds=(theirs.fileno(),),
                 env={**environment, "LC_ALL": "C"},
                 start_new_session=True,
@@ -248,7 +250,7 @@ class Child:
         if failed.out_of_memory:
             return WorkerFailed(f"{self._name} ran out of memory", operation=operation, hint=self._memory_hint)
         error = WorkerFailed(f"{self._name} failed: {failed.summary}", operation=operation)
-        error.add_note("in the child process: " + failed.trace)
+        trace.trace("child", f"{self._name} failed:\n{failed.trace}")
         return error
 
     def _raise_death(self, operation: str) -> NoReturn:

@@ -61,7 +61,6 @@ def test_any_other_error_is_a_failure_that_says_where_it_happened(child: Child) 
         WorkerFailed, match=r"^the probe failed: RuntimeError: broken \(child_probe\.py:\d+\)"
     ) as caught:
         child.request(("fail", "broken"), DEADLINE, operation="failing")
-    assert "in handle" in caught.value.__notes__[0]
     assert caught.value.operation == "failing"
     assert child.request(("echo", 1), DEADLINE) == 1
 

@@ -27,6 +27,7 @@ from secmarkd.model.sources import Thing
 from secmarkd.table.table import Table
 from secmarkd.workers.child import Final, serve
 from secmarkd.workers.privileges import CAP_NET_ADMIN, CAP_SYS_PTRACE, give_up
+from secmarkd.workers.trace import timed
 
 if TYPE_CHECKING:
     from secmarkd.config.build import Configuration  # imports pydantic, which the service does not need
@@ -44,9 +45,11 @@ def load(dirs: Sequence[str], *, patience: float = 5.0) -> tuple[Loaded, LabelMa
     from secmarkd.compiler.compile import compile_table
 
     label_map, settings = configuration.label_map, configuration.settings
-    found = look_up(label_map.names, patience)
+    with timed("load", "names"):
+        found = look_up(label_map.names, patience)
     environment = replace(read_environment(label_map.cgroups), names=found.numbers)
-    table = compile_table(label_map, settings.mode, environment)
+    with timed("load", "compile"):
+        table = compile_table(label_map, settings.mode, environment)
     loaded = _loaded(configuration, table, environment, found)
     return loaded, replace(label_map, rules=in_numbers(label_map.rules, environment))
 
@@ -57,16 +60,18 @@ def _load_for_service(request: Load) -> Loaded:
     from secmarkd.compiler.compile import compile_table, compile_without_contradicting_names
 
     label_map, settings = configuration.label_map, configuration.settings
-    found = look_up(label_map.names, LOOKUP_AT_LOAD)
+    with timed("load", "names"):
+        found = look_up(label_map.names, LOOKUP_AT_LOAD)
     kept = {name: number for name, number in request.known.items() if name in found.unanswered}
     environment = replace(read_environment(label_map.cgroups), names={**found.numbers, **kept})
     contradicting: tuple[Problem, ...] = ()
-    if request.starting:
-        table, _, contradicting = compile_without_contradicting_names(
-            label_map, settings.mode, environment, settings.ownership
-        )
-    else:
-        table = compile_table(label_map, settings.mode, environment, settings.ownership)
+    with timed("load", "compile"):
+        if request.starting:
+            table, _, contradicting = compile_without_contradicting_names(
+                label_map, settings.mode, environment, settings.ownership
+            )
+        else:
+            table = compile_table(label_map, settings.mode, environment, settings.ownership)
     return replace(
         _loaded(configuration, table, environment, found),
         contradicting=contradicting,
@@ -82,7 +87,8 @@ def _read(dirs: Sequence[str]) -> Configuration:
     from secmarkd.config.directories import folders_of
     from secmarkd.config.load import load as load_files
 
-    return load_files(folders_of(dirs))
+    with timed("load", "files"):
+        return load_files(folders_of(dirs))
 
 
 def _loaded(configuration: Configuration, table: Table, environment: Environment, found: Found) -> Loaded:
@@ -140,9 +146,10 @@ def _answer(request: Load | Recompile | LookUp) -> Final:
 
             label_map = pickle.loads(zlib.decompress(loaded.packed))
             settings = loaded.settings
-            table, _, contradicting = compile_without_contradicting_names(
-                label_map, settings.mode, environment, settings.ownership
-            )
+            with timed("load", "recompile"):
+                table, _, contradicting = compile_without_contradicting_names(
+                    label_map, settings.mode, environment, settings.ownership
+                )
             return Final(replace(loaded, table=table, environment=environment, contradicting=contradicting))
         case LookUp(names, patience):
             from secmarkd.adapters.host.names import look_up

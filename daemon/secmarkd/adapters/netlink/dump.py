@@ -24,6 +24,7 @@ from secmarkd.adapters.netlink.query import (
 )
 from secmarkd.adapters.netlink.socket import FAMILY, Link, Message
 from secmarkd.netlink.structure import Structure, lasting_chain, lasting_object, lasting_rule, lasting_set, whole
+from secmarkd.workers import trace
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 1, 0x10, 0x300
@@ -92,6 +93,8 @@ class NetlinkDump:
         before: tuple[bytes, ...] | None = None
         for _ in range(_ATTEMPTS):
             messages, still = self._try_dump(question, request)
+            if trace.SWITCH.on:
+                trace.trace("netlink", f"dump {question}: {len(messages)} messages{'' if still else ', interrupted'}")
             lasting = tuple(each for message in messages if (each := kept(message)))
             if still or lasting == before:
                 return lasting

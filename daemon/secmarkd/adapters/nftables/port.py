@@ -19,6 +19,7 @@ from secmarkd.netlink.elements_write import encode_elements
 from secmarkd.table.generation import successor
 from secmarkd.table.table import NAME, Table
 from secmarkd.table.transaction import AddElements, Command, DeleteElements, Rebuild, Replace, Transaction
+from secmarkd.workers import trace
 from secmarkd.workers.parent import Child
 
 WRITE_SECONDS = 10.0
@@ -58,7 +59,7 @@ class LibNft:
     def read(self) -> Table | None:
         """The live table; None when it is known to be absent. StateUnknown when neither can be said."""
         self._meanwhile()
-        with typed_errors("read"):
+        with trace.timed("read", "table"), typed_errors("read"):
             return self._reader.read()
 
     def commit(self, transaction: Transaction) -> None:
@@ -84,7 +85,8 @@ class LibNft:
             batch = self._batch or NetlinkBatch()
             self._batch = None
             try:
-                batch.commit(NAME, changes, generation)
+                with trace.timed("netlink", f"{len(changes)} changes of elements at generation {generation}"):
+                    batch.commit(NAME, changes, generation)
             except BaseException:
                 batch.close()
                 raise

@@ -26,6 +26,7 @@ from secmarkd.ports import WRITER_PROCESS
 from secmarkd.table.cgroups import cgroups_of
 from secmarkd.table.table import NAME
 from secmarkd.table.transaction import Adopt, Rebuild, Replace, Transaction
+from secmarkd.workers import trace
 from secmarkd.workers.child import Final, serve
 from secmarkd.workers.privileges import CAP_SYS_PTRACE, give_up
 
@@ -72,6 +73,7 @@ class Worker:
             flags = self._connected().table_flags(NAME)
             _require_cgroups(request.transaction)
             commands = encode(request.transaction, table_present=bool(flags))
+            trace.trace("nft", commands)
             nft = self._owner or open_context()
             for attempt in range(_BUSY_RETRIES + 1):
                 refused = _run(nft, commands, dry=request.dry)
@@ -79,6 +81,7 @@ class Worker:
                     break
                 time.sleep(0.001 * 2**attempt)
         if refused is not None:
+            trace.trace("nft", f"refused: {refused}")
             raise _error(operation, refused, request.transaction)
         if not request.dry:
             self._keep_owner(nft, request.transaction)
