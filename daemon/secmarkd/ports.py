@@ -200,17 +200,30 @@ WRITER_PROCESS = "secmarkd-nft"
 
 
 class Loader(Protocol):
-    """Where configurations come from."""
+    """Where configurations come from. One at a time; nothing waits for it."""
 
-    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
-        """The configuration as it is in the files now. ConfigError, CapabilityMissing, or WorkerFailed.
+    def fileno(self) -> int:
+        """A descriptor that can be read when there is an answer, or when there will be none."""
+
+    def begin_load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> None:
+        """Begin to load the configuration as it is in the files now; what was begun before is given up. WorkerFailed where
+        that is not possible now.
 
         `known`: numbers of names, for those of which nobody can say now. `starting`: a contradiction that comes of the
         numbers of names is no ConfigError; see Loaded.
         """
 
-    def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
-        """A configuration loaded earlier, for another environment. The files are not looked at."""
+    def begin_recompile(self, loaded: Loaded, environment: Environment) -> None:
+        """The same for a configuration loaded earlier, for another environment. The files are not looked at."""
+
+    def take(self) -> Loaded | None:
+        """The answer; None while there is none. ConfigError, CapabilityMissing, or WorkerFailed."""
+
+    def abandon(self) -> None:
+        """Give up what was begun: its process is gone when this returns."""
+
+    def close(self) -> None:
+        """Give up, for good."""
 
 
 class Lookups(Protocol):

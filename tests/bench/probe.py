@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from secmarkd.adapters.host.environment import ports_in_use
-from secmarkd.adapters.loading.loader import ChildLoader
 from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.nft.text import encode
 from secmarkd.reconcile import Action, reconcile
 from secmarkd.table.table import Table
 from secmarkd.table.transaction import Replace, Transaction
+from tests.support.loads import load as load_now
 
 _T = TypeVar("_T")
 
@@ -71,7 +71,7 @@ def load(folder: str, text: Path) -> dict[str, Any]:
     """What the service does from its start to its first verified pass, stage by stage."""
     start = time.perf_counter()
     nft = Timed(LibNft(at_once=True))
-    loaded = ChildLoader(folder.split(":")).load()
+    loaded = load_now(*folder.split(":"))
     at_loaded = time.perf_counter()
     outcome = reconcile(nft, loaded.table, in_use=ports_in_use)
     done = time.perf_counter()
@@ -94,7 +94,7 @@ def load(folder: str, text: Path) -> dict[str, Any]:
 
 def verify(folder: str, rounds: int) -> dict[str, Any]:
     """Passes over a table that is as it should be."""
-    loaded = ChildLoader(folder.split(":")).load()
+    loaded = load_now(*folder.split(":"))
     nft = LibNft()
     reconcile(nft, loaded.table)
     samples = []

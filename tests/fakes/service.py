@@ -74,9 +74,30 @@ class FakeLoader:
     )
     loads: int = 0
 
-    def load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> Loaded:
-        self.loads += 1
-        return self.next()
+    slow: bool = False
+    """Whether there is no answer yet."""
+    abandoned: int = 0
+    _begun: Callable[[], Loaded] | None = None
 
-    def recompile(self, loaded: Loaded, environment: Environment) -> Loaded:
-        return self.recompiled(loaded, environment)
+    def fileno(self) -> int:
+        return -1
+
+    def begin_load(self, known: Mapping[Name, int] = NOTHING_KNOWN, *, starting: bool = False) -> None:
+        self.loads += 1
+        self._begun = self.next
+
+    def begin_recompile(self, loaded: Loaded, environment: Environment) -> None:
+        self._begun = lambda: self.recompiled(loaded, environment)
+
+    def take(self) -> Loaded | None:
+        if self.slow or self._begun is None:
+            return None
+        begun, self._begun = self._begun, None
+        return begun()
+
+    def abandon(self) -> None:
+        self.abandoned += 1
+        self._begun = None
+
+    def close(self) -> None:
+        self.abandon()

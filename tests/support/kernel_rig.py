@@ -13,7 +13,7 @@ from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.compiler.loaded import Loaded
 from secmarkd.events import DriftDetected, DriftFlood, Event
 from secmarkd.model.label_map import Environment
-from secmarkd.service.adapters import World
+from secmarkd.service.adapters import Adapters
 from secmarkd.service.machine import Service
 from secmarkd.table.transaction import Transaction
 from tests.fakes.access import FakeAccess
@@ -52,14 +52,14 @@ class KernelRig:
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.notifier = FakeNotifier()
-        world = World(
+        adapters = Adapters(
             nft=self.nft, events=self.events, writers=Processes(), loader=FakeLoader(lambda: loaded),
             selinux=FakeSelinux(), policy=FakeAccess(), labellers=NetlinkLabellers(), forwards=lambda: False,
             cgroup_events=None, journal=self.journal, notifier=self.notifier, clock=self.clock,
             read_environment=lambda _: Environment(), ports_in_use=frozenset,
             publish=lambda status: None, give_back=lambda: None,
         )  # fmt: skip
-        self.service = Service(world, pid=42, folders="/etc/secmarkd")
+        self.service = Service(adapters, pid=42, folders="/etc/secmarkd")
         self.service.tick()
         assert self.service.status.state == "in sync", self.journal.take_lines()
         self.journal.take()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from secmarkd.compiler.compile import compile_table
@@ -25,7 +26,7 @@ from secmarkd.model.label_map import (
 from secmarkd.model.names import Found
 from secmarkd.model.protocols import TCP
 from secmarkd.ports import CgroupNews
-from secmarkd.service.adapters import World
+from secmarkd.service.adapters import Adapters
 from secmarkd.service.machine import Service
 from secmarkd.service.status import Status
 from secmarkd.table.elements import Elements
@@ -99,23 +100,24 @@ class Rig:
         self.configuration: Loaded | Exception = loaded or configuration(80, 443)
         self.loader = FakeLoader(self._load)
         self.environment = Environment()
+        self.read_environment: Callable[[], Environment] = lambda: self.environment
         self.cgroup_events = FakeCgroupEvents()
         self.lookups = FakeLookups()
         self.name_events = FakeNameEvents()
         self.published: list[Status] = []
         self.wakes = 0
         """How often time woke the service in `run`."""
-        world = World(
+        adapters = Adapters(
             nft=self.nft, events=self.events, writers=self.writers,
             loader=self.loader, selinux=self.selinux, policy=self.policy, labellers=self.labellers,
             cgroup_events=self.cgroup_events,
             journal=self.journal, notifier=self.notifier,
-            clock=self.clock, read_environment=lambda _: self.environment, ports_in_use=frozenset,
+            clock=self.clock, read_environment=lambda _: self.read_environment(), ports_in_use=frozenset,
             forwards=lambda: self.forwards,
             publish=self.published.append, give_back=lambda: None,
             lookups=self.lookups, name_events=self.name_events,
         )  # fmt: skip
-        self.service = Service(world, pid=42, folders="/etc/secmarkd", watchdog=watchdog)
+        self.service = Service(adapters, pid=42, folders="/etc/secmarkd", watchdog=watchdog)
 
     def _load(self) -> Loaded:
         if isinstance(self.configuration, Exception):

@@ -29,13 +29,14 @@ from secmarkd.adapters.systemd.notify import Manager, runtime_folder, watchdog_i
 from secmarkd.ports import SelinuxEvents
 from secmarkd.programs.error_reporting import EXIT_CODES, guarded
 from secmarkd.programs.wiring import DEBUG, Tools, version
-from secmarkd.service.adapters import World
+from secmarkd.service.adapters import Adapters
 from secmarkd.service.exit_codes import Exit
 from secmarkd.service.loop import Loop
 from secmarkd.service.machine import Service
 from secmarkd.service.status import Status
 from secmarkd.workers import trace
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
 LOCK_PATIENCE = 5.0
 """Seconds to wait for a `secmarkctl apply` that is under way, or for the service before this one to end."""
 
@@ -81,12 +82,13 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     selinux_events = tools.open_selinux_events()
     cgroup_events = tools.open_cgroup_events()
     name_events, lookups = tools.open_name_events(), ChildLookups()
+    loader = ChildLoader(dirs)
     try:
-        world = World(
+        adapters = Adapters(
             nft=nft,
             events=events,
             writers=tools.open_writers(),
-            loader=ChildLoader(dirs),
+            loader=loader,
             selinux=tools.open_selinux(),
             policy=tools.open_policy(),
             labellers=tools.open_labellers(),
@@ -102,22 +104,14 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             lookups=lookups,
             name_events=name_events,
             claim=claim,
+            stop_asked=lambda: loop.has_arrived(STOPS),
         )
         watchdog = watchdog_interval(os.environ, os.getpid())
         folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
-        service = Service(world, pid=os.getpid(), folders=folders, watchdog=watchdog, netns=netns)
-        loop.on_signal((signal.SIGHUP,), service.ask_reload)
-        loop.on_signal((signal.SIGUSR1,), service.ask_verify)
-        loop.on_signal((signal.SIGCHLD,), service.child_ended)
-        loop.on_signal((signal.SIGTERM, signal.SIGINT), service.ask_stop)
-        loop.watch(events.fileno(), service.changed)
+        service = Service(adapters, pid=os.getpid(), folders=folders, watchdog=watchdog, netns=netns)
+        _subscribe(loop, service, adapters)
         if selinux_events:
             loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
-        if cgroup_events:
-            loop.watch(cgroup_events.fileno(), service.cgroups_changed)
-        if name_events:
-            loop.watch(name_events.fileno(), service.names_changed)
-        loop.watch(lookups.fileno(), service.names_answered)
         if claim.fileno() >= 0:
             loop.watch(claim.fileno(), claim.take)
         loop.run(service)
@@ -133,8 +127,25 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         if name_events:
             name_events.close()
         lookups.close()
+        loader.close()
         claim.close()
         lock.release()
+
+
+def _subscribe(loop: Loop, service: Service, adapters: Adapters) -> None:
+    """Have the loop call the service for signals and notifications."""
+    loop.on_signal((signal.SIGHUP,), service.ask_reload)
+    loop.on_signal((signal.SIGUSR1,), service.ask_verify)
+    loop.on_signal((signal.SIGCHLD,), service.child_ended)
+    loop.on_signal(STOPS, service.ask_stop)
+    loop.watch(adapters.events.fileno(), service.changed)
+    loop.watch(adapters.loader.fileno(), service.load_answered)
+    if adapters.cgroup_events is not None:
+        loop.watch(adapters.cgroup_events.fileno(), service.cgroups_changed)
+    if adapters.name_events is not None:
+        loop.watch(adapters.name_events.fileno(), service.names_changed)
+    if adapters.lookups is not None:
+        loop.watch(adapters.lookups.fileno(), service.names_answered)
 
 
 def _policy_changed(selinux_events: SelinuxEvents, service: Service) -> None:

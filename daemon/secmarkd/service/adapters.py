@@ -31,7 +31,7 @@ from secmarkd.table.transaction import Remove
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Adapters:
     """All that the service can reach."""
 
     nft: Nft
@@ -57,6 +57,8 @@ class World:
     """None where names are looked up by a load only."""
     name_events: NameEvents | None = None
     """None where the kernel gives none: then names are looked up again in time only."""
+    stop_asked: Callable[[], bool] = lambda: False
+    """Whether a signal to stop has come, of which the service may not have been told yet: a pass is running."""
     claim: Claim | None = None
     """The files below /run; None where nobody else could want them."""
 

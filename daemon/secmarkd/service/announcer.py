@@ -3,30 +3,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from secmarkd.ports import Clock, Notifier
 from secmarkd.service.status import Status
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 MARGIN = 30.0
 """Seconds beside a deadline: for ending who missed it, and for what is done before the next request (a table of 100,000
 elements is compared, planned and written down in a few)."""
 
 
 class Announcer:
-    """Holds the status. Only what is new is sent; what is sent with an assignment is always sent."""
+    """Sends what is new of the status; what is sent with an assignment is always sent."""
 
     def __init__(
         self,
-        status: Status,
+        status_of: Callable[[], Status],
         notifier: Notifier,
         clock: Clock,
         publish: Callable[[Status], None],
         watchdog: float | None,
     ) -> None:
-        self.status = status
+        """`status_of` gives the status as it is now."""
+        self._status_of = status_of
         self._notifier = notifier
         self._clock = clock
         self._publish = publish
@@ -37,19 +39,19 @@ class Announcer:
         self._published: Status | None = None
         self._line = ""
 
-    def update(self, **changes: object) -> None:
-        """Change fields of the status; `tell` sends them."""
-        self.status = dataclasses.replace(self.status, **changes)  # type: ignore[arg-type]
+    def tell(self, assignments: Mapping[str, str] = NOTHING, *, doing: str = "") -> None:
+        """STATUS= where its line has changed, with the assignments; then the status file where the status has.
 
-    def tell(self, **assignments: str) -> None:
-        """STATUS= where its line has changed, with the assignments; then the status file where the status has."""
-        line = self.status.line(self._clock.monotonic())
+        `doing` is the line instead, while there is something under way that the status does not say.
+        """
+        status = self._status_of()
+        line = assignments.get("STATUS") or doing or status.line(self._clock.monotonic())
         if line != self._line or assignments:
-            self._line = assignments.get("STATUS", line)
-            self._notifier.notify(**{"STATUS": line, **assignments})
-        if self.status != self._published:
-            self._published = self.status
-            self._publish(self.status)
+            self._line = line
+            self._notifier.notify(**{**assignments, "STATUS": line})
+        if status != self._published:
+            self._published = status
+            self._publish(status)
 
     def repeat(self) -> None:
         """Have `tell` write the status file, whether anything is new or not."""
@@ -65,6 +67,10 @@ class Announcer:
         if self._watchdog and now >= self._watchdog_due:
             self._notifier.notify(WATCHDOG="1")
             self._watchdog_due = now + self._watchdog / 2
+
+    def allow(self, seconds: float) -> None:
+        """Have the service manager wait for a start or a reload that may take so long, while the loop runs."""
+        self._notifier.notify(EXTEND_TIMEOUT_USEC=_usec(seconds + MARGIN))
 
     @contextmanager
     def patience(self, seconds: float) -> Iterator[None]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from secmarkd.compiler.loaded import Loaded
@@ -19,7 +18,7 @@ from secmarkd.events import (
 from secmarkd.model.label_map import Environment
 from secmarkd.model.note import Note, Severity
 from secmarkd.model.sources import Thing
-from secmarkd.service.adapters import World
+from secmarkd.service.adapters import Adapters
 from secmarkd.service.environment_changes import differences, only_made_anew
 from secmarkd.service.names import NameWatch
 from secmarkd.service.refusal import brief, details
@@ -41,11 +40,11 @@ CALM = 60.0
 """Seconds without a change after which the next one is followed at once again."""
 
 
-class Surroundings:
+class EnvironmentWatch:
     """Reads the machine and is told of its cgroups."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
         self._unfollowed: Environment | None = None
         """For which the labels could not be compiled; tried again when time, and not drift, asks for a verification."""
         self._changes = Throttle(FIRST, LONGEST, at_once=AT_ONCE - 1, quiet=CALM)
@@ -54,19 +53,19 @@ class Surroundings:
         self._contradicting: frozenset[Problem] = frozenset()
         self._warned: frozenset[Note] = frozenset()
         """What was logged of the labels in use."""
-        self.names = NameWatch(world)
+        self.names = NameWatch(adapters)
 
     def follow(self, loaded: Loaded) -> bool:
         """The labels are these from now on. Whether the machine has changed since they were compiled."""
         self._unfollowed = None
         for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
-            self._world.journal.write(CgroupAbsent(cgroup))
+            self._adapters.journal.write(CgroupAbsent(cgroup))
         self.names.follow(loaded)
         self._contradictions(loaded)
         self._warnings(loaded)
         refused = self._watch(loaded)
         if refused and loaded.cgroups:
-            self._world.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
+            self._adapters.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
         return self.moved(loaded)
 
     def moved(self, loaded: Loaded) -> bool:
@@ -75,10 +74,10 @@ class Surroundings:
 
     def news(self) -> float | None:
         """Seconds after which to look at what was told of cgroups; None where that is nothing."""
-        news = self._world.cgroup_events.take() if self._world.cgroup_events is not None else None
+        news = self._adapters.cgroup_events.take() if self._adapters.cgroup_events is not None else None
         if news is None or not (news.came or news.went):
             return None
-        now = self._world.clock.monotonic()
+        now = self._adapters.clock.monotonic()
         soon = now + GONE_SETTLES
         if news.came:
             # One that somebody makes and removes without end is looked at twenty times a second at most.
@@ -86,32 +85,38 @@ class Surroundings:
             soon = self._look
         return self._changes.next(soon) - now
 
-    def compiled_anew(
-        self, loaded: Loaded, compiling: AbstractContextManager[object], *, again: bool
-    ) -> Loaded | None:
-        """The same labels for what the machine is now; None where it is what it was, or they cannot be compiled for it.
+    def changed(self, loaded: Loaded, *, again: bool) -> Environment | None:
+        """The environment as it is now, where that is not what the labels were compiled for.
 
-        `compiling` is entered while that lasts. `again`: try what failed before.
+        None too for one for which they could not be compiled, unless `again`.
         """
         environment = self._read(loaded)
         if environment == loaded.environment or (environment == self._unfollowed and not again):
             return None
-        try:
-            with compiling:
-                followed = self._compiled(loaded, environment)
-        except SecmarkdError as error:
-            if environment != self._unfollowed:
-                for event in details(error, lambda context: loaded.origins.get(context, "")):
-                    self._world.journal.write(event)
-                self._world.journal.write(EnvironmentNotFollowed(*brief(error)))
-            self._unfollowed = environment
+        return environment
+
+    def adapted(self, loaded: Loaded, environment: Environment) -> Loaded | None:
+        """The labels for another environment, where that needs no compiler: cgroups were only made again."""
+        if not only_made_anew(loaded.environment, environment):
             return None
+        table = with_cgroups(loaded.table, environment.cgroups)
+        return replace(loaded, table=table, environment=environment)
+
+    def followed(self, before: Environment, loaded: Loaded) -> None:
+        """The labels were compiled for another environment than before."""
         self._unfollowed = None
-        self._changes = self._changes.resumed(self._world.clock.monotonic())
-        self._contradictions(followed)
-        for thing, was, now in differences(loaded.environment, environment):
-            self._world.journal.write(EnvironmentChanged(thing, was, now))
-        return followed
+        self._changes = self._changes.resumed(self._adapters.clock.monotonic())
+        self._contradictions(loaded)
+        for thing, was, now in differences(before, loaded.environment):
+            self._adapters.journal.write(EnvironmentChanged(thing, was, now))
+
+    def not_followed(self, loaded: Loaded, environment: Environment, error: SecmarkdError) -> None:
+        """They could not be compiled for it, and stay as they are; logged once for each."""
+        if environment != self._unfollowed:
+            for event in details(error, lambda context: loaded.origins.get(context, "")):
+                self._adapters.journal.write(event)
+            self._adapters.journal.write(EnvironmentNotFollowed(*brief(error)))
+        self._unfollowed = environment
 
     def waiting(self, loaded: Loaded) -> tuple[str, ...]:
         """What of the label map selects nothing now, each with place, thing and fix; the first few of many."""
@@ -129,7 +134,7 @@ class Surroundings:
         """Log what contradicts itself by the numbers of names, once."""
         for problem in loaded.contradicting:
             if problem not in self._contradicting:
-                self._world.journal.write(
+                self._adapters.journal.write(
                     ConfigurationProblem(problem.file, problem.line, problem.key, problem.message)
                 )
         self._contradicting = frozenset(loaded.contradicting)
@@ -139,28 +144,22 @@ class Surroundings:
         warnings = [note for note in loaded.notes if note.severity is Severity.WARNING]
         for note in warnings:
             if note not in self._warned:
-                self._world.journal.write(ConfigurationWritable(note.file, note.message))
+                self._adapters.journal.write(ConfigurationWritable(note.file, note.message))
         self._warned = frozenset(warnings)
 
     def _watch(self, loaded: Loaded) -> str:
         """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
-        if self._world.cgroup_events is None:
+        if self._adapters.cgroup_events is None:
             return "inotify is not to be had"
         try:
-            self._world.cgroup_events.follow(loaded.cgroups)
+            self._adapters.cgroup_events.follow(loaded.cgroups)
         except OSError as error:
             return error.strerror or str(error)
         return ""
 
     def _read(self, loaded: Loaded) -> Environment:
         try:
-            environment = self._world.read_environment(loaded.cgroups)
+            environment = self._adapters.read_environment(loaded.cgroups)
         except (OSError, ValueError):  # what cannot be read now has not changed
             environment = loaded.environment
         return replace(environment, names=self.names.known(loaded))
-
-    def _compiled(self, loaded: Loaded, environment: Environment) -> Loaded:
-        if only_made_anew(loaded.environment, environment):
-            table = with_cgroups(loaded.table, environment.cgroups)
-            return replace(loaded, table=table, environment=environment)
-        return self._world.loader.recompile(loaded, environment)

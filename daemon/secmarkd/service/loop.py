@@ -63,6 +63,10 @@ class Loop:
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._waking.fileno(), warn_on_full_buffer=False)
 
+    def has_arrived(self, numbers: Iterable[signal.Signals]) -> bool:
+        """Whether one of these signals has come that nothing was called for yet: while the worker works."""
+        return not self._arrived.isdisjoint(numbers)
+
     def run(self, worker: Worker) -> None:
         """Until the worker has stopped."""
         while worker.running:

@@ -16,7 +16,7 @@ from secmarkd.events import NameFound, NamesNotLookedUp, NameWaits
 from secmarkd.model.names import Found, Name
 from secmarkd.model.sources import Mention, Thing
 from secmarkd.ports import LOOKUP_DEADLINE
-from secmarkd.service.adapters import World
+from secmarkd.service.adapters import Adapters
 from secmarkd.throttle import Throttle
 
 SETTLES = 0.2
@@ -34,8 +34,8 @@ _NEVER = float("inf")
 class NameWatch:
     """Knows the numbers that names have now, as far as anybody could say."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
         self._loaded: Loaded | None = None
         self._missing: Mapping[Name, str] = {}
         self._logged: frozenset[Name] = frozenset()
@@ -74,9 +74,9 @@ class NameWatch:
 
     def files_changed(self) -> None:
         """The kernel has told of the files that names are looked up in."""
-        if self._world.name_events is not None and self._world.name_events.take() and self._names:
+        if self._adapters.name_events is not None and self._adapters.name_events.take() and self._names:
             self._tries = 0
-            self._due = min(self._due, self._world.clock.monotonic() + SETTLES)
+            self._due = min(self._due, self._adapters.clock.monotonic() + SETTLES)
 
     def due(self) -> float:
         """When `tick` has work, in the clock's seconds."""
@@ -84,7 +84,7 @@ class NameWatch:
 
     def tick(self) -> None:
         """Begin a lookup that is due, give up one that is late."""
-        lookups, now = self._world.lookups, self._world.clock.monotonic()
+        lookups, now = self._adapters.lookups, self._adapters.clock.monotonic()
         if lookups is None or self._loaded is None:
             return
         if now >= self._late:
@@ -101,7 +101,7 @@ class NameWatch:
 
     def answered(self) -> bool:
         """Take an answer, if there is one; whether some name has another number than before, or none."""
-        lookups = self._world.lookups
+        lookups = self._adapters.lookups
         if lookups is None or self._late == _NEVER:
             return False
         try:
@@ -130,7 +130,7 @@ class NameWatch:
 
     def _log(self) -> None:
         """What waits now and was not logged, and what was and has been found."""
-        mentions, journal = self._mentions(), self._world.journal
+        mentions, journal = self._mentions(), self._adapters.journal
         new = sorted(self._missing.keys() - self._logged)
         for name in new[:MOST_EVENTS]:
             journal.write(NameWaits(str(name), _places(mentions.get(name, ())), self._missing[name]))
@@ -148,24 +148,23 @@ class NameWatch:
         self._tries += 1
         self._plan(failed=True)
         if not self._failed:
-            self._world.journal.write(NamesNotLookedUp(error, self._due - self._world.clock.monotonic()))
+            self._adapters.journal.write(NamesNotLookedUp(error, self._due - self._adapters.clock.monotonic()))
         self._failed = True
 
     def _plan(self, *, failed: bool = False) -> None:
         """When to look up next."""
-        assert self._loaded is not None
-        if not self._names or self._world.lookups is None:
+        if self._loaded is None or not self._names or self._adapters.lookups is None:
             self._due = _NEVER
             return
         wait = self._loaded.settings.resync
         if self._missing or failed:
             wait = Throttle(FIRST, max(wait, FIRST)).wait_after(self._tries + 1)
-        self._due = self._world.clock.monotonic() + wait
+        self._due = self._adapters.clock.monotonic() + wait
 
     def _abandon(self) -> None:
         """A lookup that is under way is for other labels."""
-        if self._world.lookups is not None and self._late != _NEVER:
-            self._world.lookups.abandon()
+        if self._adapters.lookups is not None and self._late != _NEVER:
+            self._adapters.lookups.abandon()
         self._late = _NEVER
 
     def _mentions(self) -> dict[Name, list[Mention]]:

@@ -106,15 +106,16 @@ class Child:
         with trace.timed("child", f"{self._name}: answered {type(question).__name__}"):
             return self._converse(frame, end, deadline, operation, meanwhile)
 
-    def begin(self, question: object, *, operation: str = "") -> int:
+    def begin(self, question: object, patience: float = _GRACE, *, operation: str = "") -> int:
         """Send a request whose answer nobody waits for, to a child that is started for it. The descriptor that can be read
-        when `finish` or `has_answer` has something to say. WorkerFailed as of `request`."""
+        when `finish` or `has_answer` has something to say. WorkerFailed as of `request`, and where a request that is larger
+        than a socket's buffer is not taken within `patience` seconds."""
         operation = operation or self._name
         self.close()
         self._start_for(operation)
         assert self._socket is not None
         try:
-            send(self._socket, to_frame(question), time.monotonic() + _GRACE)
+            send(self._socket, to_frame(question), time.monotonic() + patience)
         except (Late, OSError):
             self._raise_death(operation)
         return self._socket.fileno()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.adapters.loading.loader import ChildLoader
 from secmarkd.change.plan import halves, plan
 from secmarkd.change.rebuild import rebuild
 from secmarkd.compiler.compile import OWNED
@@ -25,6 +24,7 @@ from secmarkd.table.transaction import AddElements, Adopt, DeleteElements, Repla
 from tests.fakes.labellers import FakeLabellers
 from tests.fakes.nft import FakeNft
 from tests.fakes.selinux import FakeSelinux
+from tests.support.loads import load
 from tests.support.service_rig import OnDrift, Ownership, Rig, configuration
 
 pytestmark = pytest.mark.fault(44)
@@ -156,7 +156,7 @@ def test_a_verb_leaves_a_table_that_its_owner_left_behind_as_it_can_be_taken_ove
     (tmp_path / "labels.d").mkdir()
     (tmp_path / "labels.d/50-web.toml").write_text("[labels.http]\ntcp = [80]\n")
     (tmp_path / "secmarkd.toml").write_text('mode = "rehearse"\nownership = "exclusive"\n')
-    loaded = ChildLoader([str(tmp_path)]).load()
+    loaded = load(str(tmp_path))
     nft = FakeNft(replace(loaded.table, flags=("persist",)))
     tools = Tools(lambda: nft, FakeSelinux, out=io.StringIO(), err=io.StringIO(), open_labellers=FakeLabellers)
     folders = ["--config-dir", str(tmp_path), "--runtime-dir", str(tmp_path)]

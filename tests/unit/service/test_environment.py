@@ -94,7 +94,7 @@ def test_what_cannot_be_followed_is_told_once_and_tried_again_only_in_time() -> 
 
 def read_by(rig: Rig, read: Callable[[], Environment]) -> None:
     """From now on the machine is read by this."""
-    object.__setattr__(rig.service._surroundings._world, "read_environment", lambda _: read())
+    rig.read_environment = read
 
 
 def test_a_machine_that_cannot_be_read_has_not_changed() -> None:

@@ -27,8 +27,8 @@ from secmarkd.ports import News, Writer
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.service.contention import LONGEST
 from secmarkd.service.exit_codes import Exit
-from secmarkd.service.machine import START_ATTEMPTS
 from secmarkd.service.status import State
+from secmarkd.service.transitions import START_ATTEMPTS
 from secmarkd.service.verification import Watch
 from secmarkd.table.elements import Elements
 from secmarkd.table.table import Table

@@ -24,7 +24,6 @@ from secmarkd.service.trouble import QUIET as TROUBLE_QUIET
 from secmarkd.service.trouble import REASONS
 from secmarkd.table.table import Foreign, Table
 from tests.fakes.nft import FakeNft
-from tests.fakes.service import FakeLoader
 from tests.fakes.writers import FakeWriters
 from tests.support.service_rig import OnDrift, Rig, configuration
 
@@ -230,14 +229,14 @@ def test_a_storm_on_our_table_is_two_lines_and_names_its_author() -> None:
 def test_a_reload_that_takes_longer_than_the_quiet_is_not_taken_for_quiet() -> None:
     rig = Rig().started()
     storm_on_ours(rig, 10)
-    load = rig.loader.load
+    load = rig.loader.next
 
     def slowly() -> Loaded:
         rig.clock.now += 2 * QUIET
         touch(rig)
         return load()
 
-    object.__setattr__(rig.service._world, "loader", FakeLoader(slowly))
+    rig.loader.next = slowly
     rig.service.ask_reload()
     rig.service.tick()
     assert state(rig) is State.DEGRADED
@@ -423,12 +422,12 @@ def test_a_cgroup_that_comes_and_goes_without_end_is_looked_at_twenty_times_a_se
     rig = Rig(configuration(80, cgroup="a.slice")).started()
     looks = 0
 
-    def read(_: frozenset[str]) -> Environment:
+    def read() -> Environment:
         nonlocal looks
         looks += 1
         return rig.environment
 
-    object.__setattr__(rig.service._world, "read_environment", read)
+    rig.read_environment = read
     for _ in range(1000):
         rig.hear_of_cgroups(came=True, went=True)
         rig.run(0.001)

@@ -52,7 +52,7 @@ def test_an_answer_is_told_by_the_descriptor_and_taken_once(lookups: ChildLookup
 
 def test_a_process_that_dies_has_no_answer(lookups: ChildLookups) -> None:
     lookups.begin([ROOT])
-    pid = lookups._child.pid
+    pid = lookups.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerFailed, match="the lookup of names died of SIGKILL"):
@@ -63,7 +63,7 @@ def test_a_process_that_dies_has_no_answer(lookups: ChildLookups) -> None:
 
 def test_what_is_given_up_is_gone_at_once_and_never_answers(lookups: ChildLookups) -> None:
     lookups.begin([ROOT])
-    pid = lookups._child.pid
+    pid = lookups.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     lookups.abandon()
