@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-server check lint unit format schema catalog golden faults bench vm install uninstall clean
+.PHONY: help run test test-server check lint unit format schema catalog golden states faults bench vm install uninstall clean
 
 help: ## this list
 	@echo 'secmarkd: labels packets for SELinux from a label map in /etc. Targets:'
@@ -52,6 +52,10 @@ catalog: ## write systemd/secmarkd.catalog from the events
 golden: ## write what the golden cases of tests/golden expect
 	@$(BOOTSTRAP) lint
 	@GOLDEN=write $(VENV)/pytest -q -n0 tests/unit/compiler/test_golden.py tests/unit/config/test_golden.py
+
+states: ## draw the service's states in ARCHITECTURE.md
+	@$(BOOTSTRAP) lint
+	@PYTHONPATH=daemon $(VENV)/python packaging/dev/generate/states.py
 
 faults: ## write tests/FAULTS.md from tests/faults.toml and the marks on the tests
 	@python3 packaging/dev/generate/faults.py

@@ -77,6 +77,8 @@ class FakeLoader:
     slow: bool = False
     """Whether there is no answer yet."""
     abandoned: int = 0
+    asked_for: list[Environment] = field(default_factory=list)
+    """Environments of the recompilations that were begun."""
     _begun: Callable[[], Loaded] | None = None
 
     def fileno(self) -> int:
@@ -87,6 +89,7 @@ class FakeLoader:
         self._begun = self.next
 
     def begin_recompile(self, loaded: Loaded, environment: Environment) -> None:
+        self.asked_for.append(environment)
         self._begun = lambda: self.recompiled(loaded, environment)
 
     def take(self) -> Loaded | None:

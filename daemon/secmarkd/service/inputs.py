@@ -23,7 +23,7 @@ class StopAsked:
 class ReloadAsked:
     """SIGHUP. Several of them before the load begins are one; one that comes while a reload is under way waits for it."""
 
-    now: Seconds
+    at: Seconds
 
 
 @dataclass(frozen=True, slots=True)

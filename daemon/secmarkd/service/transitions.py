@@ -160,10 +160,10 @@ def begin_reload(state: Running, asked: ReloadAsked) -> Step:
     """The service manager is told at once (notify-reload, see systemd.service(5)); what runs goes on."""
     reloading = {
         "RELOADING": "1",
-        "MONOTONIC_USEC": str(int(asked.now * 1e6)),
+        "MONOTONIC_USEC": str(int(asked.at * 1e6)),
         "STATUS": "reloading the configuration",
     }
-    return state, (do.Announce(reloading), do.Load(starting=False, began=asked.now))
+    return state, (do.Announce(reloading), do.Load(starting=False, began=asked.at))
 
 
 def apply_reload(state: Running, ended: LoadEnded) -> Step:
