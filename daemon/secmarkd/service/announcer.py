@@ -73,7 +73,7 @@ class Announcer:
         self._notifier.notify(EXTEND_TIMEOUT_USEC=_usec(seconds + MARGIN))
 
     @contextmanager
-    def patience(self, seconds: float) -> Iterator[None]:
+    def extended_timeout(self, seconds: float) -> Iterator[None]:
         """Have the service manager wait for work that may take so long, and that has deadlines of its own; `extend` within
         it where it may take longer."""
         self.extend(seconds)

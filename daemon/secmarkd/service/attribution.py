@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"(?:container )?[\w./+@:\\-]+(?: \(deleted\))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class Attribution:
     """Those who touched our table since it was last known to be right: one of them changed what differs, or several did.
 
     Processes that differ in their number alone, as those of a script that calls nft in a loop, are one.
@@ -33,7 +33,7 @@ class Blame:
     lost: bool = False
     """Whether the kernel had to drop events, so that it may have been anyone else: whoever was merely busy is not named."""
 
-    def with_writer(self, writer: Writer) -> Blame:
+    def with_writer(self, writer: Writer) -> Attribution:
         """One more commit."""
         alike = replace(writer, pid=None)
         seen = sum(number for each, number in self.writers if replace(each, pid=None) == alike)
@@ -41,7 +41,7 @@ class Blame:
         again = (writer, 0) in ((each, 0) for each, _ in self.writers)
         return replace(self, writers=(*others, (writer, seen if again else seen + 1)))
 
-    def limited(self, more: int) -> Blame:
+    def limited(self, more: int) -> Attribution:
         """The last few of them; `more` commits were not looked into."""
         left_out = sum(number for _, number in self.writers[:-MOST])
         return replace(self, writers=self.writers[-MOST:], more=more + left_out)
@@ -79,7 +79,7 @@ class Blame:
         return ",".join(_quoted(each) if "," in each and len(values) > 1 else each for each in values)
 
 
-NOBODY = Blame()
+UNATTRIBUTED = Attribution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Commotion:
     """How many, those that were not heard of included."""
     seconds: float
     """How long the pass took."""
-    blame: Blame
+    attribution: Attribution
     """Those who made most of them."""
 
     @property
@@ -103,7 +103,7 @@ class Commotion:
     @property
     def by(self) -> str:
         """Who it is, in words."""
-        named = [describe(each, number) for each, number in self.blame.writers]
+        named = [describe(each, number) for each, number in self.attribution.writers]
         return " and ".join(named) or "programs that are not known"
 
     @property
@@ -113,7 +113,7 @@ class Commotion:
 
     def fields(self) -> dict[str, str]:
         """The fields of events.Attributed."""
-        return {**self.blame.fields(), "by": self.by}
+        return {**self.attribution.fields(), "by": self.by}
 
 
 def describe(writer: Writer, processes: int = 1) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from secmarkd.events import RulesetBusy, RulesetCalm
 from secmarkd.ports import Clock, Journal
-from secmarkd.service.attribution import NOBODY, Commotion
+from secmarkd.service.attribution import UNATTRIBUTED, Commotion
 from secmarkd.throttle import FAILURES, Throttle
 
 LONGEST_RETRY = 2.0
@@ -78,7 +78,7 @@ class Busy:
         """Whether it is over, which is told once. `left` differences are only reported."""
         if self.commotion is None or self._clock.monotonic() < self.due():
             return False
-        by = self.commotion.fields() if self.commotion.blame != NOBODY else {}
+        by = self.commotion.fields() if self.commotion.attribution != UNATTRIBUTED else {}
         self._journal.write(RulesetCalm(self._last - self._since, self._passes, self._given_up, left, **by))
         self.commotion, self._passes, self._given_up, self._looks = None, 0, 0, self._looks.reset()
         return True
@@ -86,7 +86,7 @@ class Busy:
     def _disturbed(self, error: str, commotion: Commotion) -> None:
         now = self._clock.monotonic()
         began = not self.on
-        if began or commotion.blame.writers:
+        if began or commotion.attribution.writers:
             self.commotion = commotion
         self._passes += 1
         self._last = now

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from secmarkd.events import FightDetected, FightEnded
 from secmarkd.ports import Clock, Journal
-from secmarkd.service.attribution import NOBODY, Blame
+from secmarkd.service.attribution import UNATTRIBUTED, Attribution
 from secmarkd.throttle import Throttle
 
 FIRST = 0.1
@@ -31,20 +31,20 @@ class Contention:
         self._clock = clock
         self._pace = Throttle(FIRST, LONGEST, quiet=QUIET)
         self._since = 0.0
-        self._named = NOBODY
+        self._named = UNATTRIBUTED
         """Who was last known to have made one of the changes in a row: not every pass can tell."""
-        self.opponent: Blame | None = None
-        """Who it is, while there is contention; perhaps NOBODY that is known."""
+        self.contender: Attribution | None = None
+        """Who it is, while there is contention; perhaps UNATTRIBUTED that is known."""
 
     @property
     def on(self) -> bool:
         """Whether somebody contends for the table."""
-        return self.opponent is not None
+        return self.contender is not None
 
     @property
-    def opponent_text(self) -> str:
+    def contender_text(self) -> str:
         """Who it is; empty where there is no contention."""
-        return (self.opponent.text or "another program") if self.opponent is not None else ""
+        return (self.contender.text or "another program") if self.contender is not None else ""
 
     @property
     def repairs(self) -> int:
@@ -60,17 +60,17 @@ class Contention:
         """When the next pass may begin that a notification asks for."""
         return self._pace.next(self._clock.monotonic())
 
-    def drifted(self, blame: Blame, *, repaired: bool) -> None:
+    def drifted(self, attribution: Attribution, *, repaired: bool) -> None:
         """A pass has found a change. Where it only reports them, it is not one side of a contention."""
         now = self._clock.monotonic()
         self._pace = self._pace.happened(now) if self.on else self._pace.resumed(now)
         if self._pace.times == 1:
-            self._since, self._named = now, NOBODY
-        self._named = blame if blame.writers else self._named
+            self._since, self._named = now, UNATTRIBUTED
+        self._named = attribution if attribution.writers else self._named
         if self.on:
-            self.opponent = self._named
+            self.contender = self._named
         elif repaired and self.repairs >= IN_A_ROW:
-            self.opponent = self._named
+            self.contender = self._named
             self._journal.write(FightDetected(self.repairs, now - self._since, LONGEST, **self._named.fields()))
 
     def due(self) -> float:
@@ -80,9 +80,9 @@ class Contention:
     def ended(self, left: int) -> bool:
         """Whether a contention is over, which is logged once. `left` differences are only reported."""
         now = self._clock.monotonic()
-        if self.opponent is None or now < self._pace.calm_at:
+        if self.contender is None or now < self._pace.calm_at:
             return False
         lasted, quiet = self._pace.last - self._since, now - self._pace.last
-        self._journal.write(FightEnded(self.repairs, lasted, quiet, left, **self.opponent.fields()))
-        self.opponent, self._pace = None, self._pace.reset()
+        self._journal.write(FightEnded(self.repairs, lasted, quiet, left, **self.contender.fields()))
+        self.contender, self._pace = None, self._pace.reset()
         return True

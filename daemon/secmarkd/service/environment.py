@@ -40,12 +40,12 @@ CALM = 60.0
 """Seconds without a change after which the next one is followed at once again."""
 
 
-class EnvironmentWatch:
+class EnvironmentTracker:
     """Reads the machine and is told of its cgroups."""
 
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
-        self._unfollowed: Environment | None = None
+        self._failed_environment: Environment | None = None
         """For which the labels could not be compiled; tried again when time, and not drift, asks for a verification."""
         self._changes = Throttle(FIRST, LONGEST, at_once=AT_ONCE - 1, quiet=CALM)
         self._look = float("-inf")
@@ -57,7 +57,7 @@ class EnvironmentWatch:
 
     def follow(self, loaded: Loaded) -> bool:
         """The labels are these from now on. Whether the machine has changed since they were compiled."""
-        self._unfollowed = None
+        self._failed_environment = None
         for cgroup in sorted(loaded.cgroups - loaded.environment.cgroups.keys()):
             self._adapters.journal.write(CgroupAbsent(cgroup))
         self.names.follow(loaded)
@@ -66,9 +66,9 @@ class EnvironmentWatch:
         refused = self._watch(loaded)
         if refused and loaded.cgroups:
             self._adapters.journal.write(CgroupsNotWatched(refused, loaded.settings.resync))
-        return self.moved(loaded)
+        return self.is_stale(loaded)
 
-    def moved(self, loaded: Loaded) -> bool:
+    def is_stale(self, loaded: Loaded) -> bool:
         """Whether the machine is not what the labels were compiled for."""
         return self._read(loaded) != loaded.environment
 
@@ -91,7 +91,7 @@ class EnvironmentWatch:
         None too for one for which they could not be compiled, unless `again`.
         """
         environment = self._read(loaded)
-        if environment == loaded.environment or (environment == self._unfollowed and not again):
+        if environment == loaded.environment or (environment == self._failed_environment and not again):
             return None
         return environment
 
@@ -104,7 +104,7 @@ class EnvironmentWatch:
 
     def followed(self, before: Environment, loaded: Loaded) -> None:
         """The labels were compiled for another environment than before."""
-        self._unfollowed = None
+        self._failed_environment = None
         self._changes = self._changes.resumed(self._adapters.clock.monotonic())
         self._contradictions(loaded)
         for thing, was, now in differences(before, loaded.environment):
@@ -112,11 +112,11 @@ class EnvironmentWatch:
 
     def not_followed(self, loaded: Loaded, environment: Environment, error: SecmarkdError) -> None:
         """They could not be compiled for it, and stay as they are; logged once for each."""
-        if environment != self._unfollowed:
+        if environment != self._failed_environment:
             for event in details(error, lambda context: loaded.origins.get(context, "")):
                 self._adapters.journal.write(event)
             self._adapters.journal.write(EnvironmentNotFollowed(*brief(error)))
-        self._unfollowed = environment
+        self._failed_environment = environment
 
     def waiting(self, loaded: Loaded) -> tuple[str, ...]:
         """What of the label map selects nothing now, each with place, thing and fix; the first few of many."""

@@ -11,7 +11,7 @@ from secmarkd.reconcile import Outcome
 from secmarkd.service import effects as do
 from secmarkd.service.adapters import Adapters, remove
 from secmarkd.service.announcer import Announcer
-from secmarkd.service.environment import EnvironmentWatch
+from secmarkd.service.environment import EnvironmentTracker
 from secmarkd.service.inputs import Concluded, Ended, Input, NotFollowed, Recompiled, Refused, Unchanged, Written
 from secmarkd.service.interruption import InterruptibleNft
 from secmarkd.service.loads import Loads
@@ -51,13 +51,13 @@ class Execution:
         nft.before_waiting(self.announcer.extend)
         nft.while_waiting(self.passes.watch.listen)
         self.loads = Loads(adapters, self.announcer)
-        self.environment = EnvironmentWatch(adapters)
+        self.environment = EnvironmentTracker(adapters)
         self.neighbours = Neighbours(adapters.labellers, adapters.journal, adapters.clock)
         self._waiting: tuple[str, ...] = ()
         self._reload: Reload | None = None
         self._thorough = False
         """Whether the next verification is to read the table whatever is known."""
-        self._moved = False
+        self._stale = False
         """Whether the environment has changed since the labels in use were compiled."""
         self._begun = self._pass_due = self._clock.monotonic()
 
@@ -71,7 +71,7 @@ class Execution:
             netns=netns,
             last_pass=self.passes.last_pass,
             last_drift=self.passes.last_drift,
-            contender=contention.opponent_text,
+            contender=contention.contender_text,
             repairs=contention.repairs if contention.on else 0,
             repair_wait=contention.wait if contention.on else 0.0,
             busy=commotion.by if commotion else "",
@@ -99,7 +99,7 @@ class Execution:
         self._pass_due = _NEVER if due else self._pass_due
         return due
 
-    def hasten(self, settles: float = 0.0) -> None:
+    def schedule_verification(self, settles: float = 0.0) -> None:
         """Verify for what was notified, in so many seconds or as soon as it may be; after a failed pass that is when the
         next try is due, and after the start of a load when it has ended."""
         state = self._state()
@@ -120,9 +120,9 @@ class Execution:
             self._pass_due = max(now + labels.loaded.settings.resync, self.passes.earliest())
         else:
             self._pass_due = now + (after or 0.0)
-        moved, self._moved = self._moved, False
-        if self.passes.watch.pending or moved:
-            self.hasten()
+        stale, self._stale = self._stale, False
+        if self.passes.watch.pending or stale:
+            self.schedule_verification()
 
     # --- between inputs ---
 
@@ -139,11 +139,11 @@ class Execution:
                 pass
         return answer
 
-    def has_moved(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether, before another first pass, the environment is not what the labels were compiled for."""
         state = self._state()
         failed = isinstance(state, Applying) and state.failed is not None
-        return failed and self.environment.moved(state.labels.loaded) if isinstance(state, Applying) else False
+        return failed and self.environment.is_stale(state.labels.loaded) if isinstance(state, Applying) else False
 
     def rest(self, *, looking_at_others: bool) -> None:
         """What is done after each input."""
@@ -197,7 +197,7 @@ class Execution:
         """Do what gives no input."""
         match effect:
             case do.Follow(loaded):
-                self._moved = self.environment.follow(loaded)
+                self._stale = self.environment.follow(loaded)
                 self.note_waiting()
             case do.Log(event):
                 self._adapters.journal.write(event)
@@ -245,7 +245,9 @@ class Execution:
         if labels.unwritten is not None:
             outcome = self.passes.write(labels.loaded.table)
             return (
-                None if self._overtaken(outcome, labels) else Written(outcome, labels.loaded, labels.unwritten, None)
+                None
+                if self._cgroup_vanished(outcome, labels)
+                else Written(outcome, labels.loaded, labels.unwritten, None)
             )
         thorough, self._thorough = self._thorough, False
         if thorough:
@@ -255,14 +257,14 @@ class Execution:
             self._schedule(None)
             return Unchanged(self.passes.unsettled)
         outcome = self.passes.verify(labels)
-        if self._overtaken(outcome, labels):
+        if self._cgroup_vanished(outcome, labels):
             return None
         retry = self.passes.conclude_verification(outcome, self._state(), labels)
         return Concluded(outcome, retry, self.passes.unsettled, 0.0)
 
-    def _overtaken(self, outcome: Outcome, labels: Labels) -> bool:
+    def _cgroup_vanished(self, outcome: Outcome, labels: Labels) -> bool:
         """Whether a cgroup has gone while its rules were being written: no failure, for the next pass is without it."""
-        if not isinstance(outcome.error, CgroupMissing) or not self.environment.moved(labels.loaded):
+        if not isinstance(outcome.error, CgroupMissing) or not self.environment.is_stale(labels.loaded):
             return False
         self._pass_due = self.passes.earliest()
         return True

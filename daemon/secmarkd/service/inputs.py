@@ -30,7 +30,7 @@ class ReloadAsked:
 class PassDue:
     """It is time for the next pass, or for the load before it."""
 
-    moved: bool = False
+    stale: bool = False
     """Starting, after a failed pass: whether the environment is not what the labels were compiled for."""
 
 

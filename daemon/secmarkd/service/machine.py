@@ -93,19 +93,19 @@ class Service:
     def changed(self) -> None:
         """Someone has committed a transaction, perhaps this service. Costs microseconds where it is not about our table."""
         if self._execution.passes.watch.notice():
-            self._execution.hasten()
+            self._execution.schedule_verification()
         if self._execution.passes.watch.stirred():
             self._execution.neighbours.committed()
 
     def policy_changed(self) -> None:
         """The kernel has notified of SELinux; it writes down a moment later what has become of it."""
-        self._execution.hasten(POLICY_SETTLES)
+        self._execution.schedule_verification(POLICY_SETTLES)
 
     def cgroups_changed(self) -> None:
         """The kernel has notified of cgroups."""
         settles = self._execution.environment.news()
         if settles is not None:
-            self._execution.hasten(settles)
+            self._execution.schedule_verification(settles)
 
     def names_changed(self) -> None:
         """The kernel has notified of the files that users and services are looked up in."""
@@ -114,7 +114,7 @@ class Service:
     def names_answered(self) -> None:
         """A lookup of names has an answer, or has failed."""
         if self._execution.environment.names.answered():
-            self._execution.hasten()
+            self._execution.schedule_verification()
         self._execution.note_waiting()
 
     def load_answered(self) -> None:
@@ -125,7 +125,7 @@ class Service:
         labels = labels_of(self._state)
         table = labels.loaded.table if labels else None
         if table and table.flags and not self._execution.passes.watch.unchanged(self._adapters.nft, table.flags):
-            self._execution.hasten()
+            self._execution.schedule_verification()
 
     def due(self) -> float:
         """When `tick` has work, in the clock's seconds."""
@@ -184,7 +184,7 @@ class Service:
         if self._reload_asked and isinstance(self._state, Applying):
             self._reload_asked = False
             self._handle(ReloadAsked(self._clock.monotonic()))
-        return PassDue(moved=self._execution.has_moved())
+        return PassDue(stale=self._execution.is_stale())
 
     def _handle(self, happened: Input) -> None:
         """Give the state machine one input, and those that follow from it."""

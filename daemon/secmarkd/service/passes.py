@@ -17,7 +17,7 @@ from secmarkd.ports import LOAD_DEADLINE
 from secmarkd.reconcile import Action, Outcome, reconcile
 from secmarkd.service.adapters import Adapters
 from secmarkd.service.announcer import Announcer
-from secmarkd.service.attribution import NOBODY, Blame, Commotion
+from secmarkd.service.attribution import UNATTRIBUTED, Attribution, Commotion
 from secmarkd.service.busy import Busy
 from secmarkd.service.contention import Contention
 from secmarkd.service.interruption import InterruptibleNft
@@ -51,7 +51,7 @@ class Passes:
         self.busy = Busy(adapters.journal, adapters.clock)
         self.contention = Contention(adapters.journal, adapters.clock)
         self.policy = PolicyWatch(adapters.selinux, adapters.journal, adapters.clock, origin_of)
-        self._blame = NOBODY
+        self._attribution = UNATTRIBUTED
         """Who may have caused what the last pass found."""
         self._commotion: Commotion | None = None
         """Who committed all the time while the last pass ran."""
@@ -103,13 +103,13 @@ class Passes:
         heard = self.watch.begin()
         hints, in_use = heard if known else None, self._adapters.ports_in_use
         try:
-            with self._announcer.patience(LOAD_DEADLINE):
+            with self._announcer.extended_timeout(LOAD_DEADLINE):
                 outcome = reconcile(self._nft, table, on_drift, in_use, hints, staged=staged)
         except CapabilityMissing as error:
             missing = NotSupported(str(error), operation="pass", hint=error.hint)
             outcome = Outcome(Action.FAILED, error=missing)
         self._seconds = self._clock.monotonic() - began
-        self._blame = self.watch.concluded(outcome, self._adapters.nft)
+        self._attribution = self.watch.concluded(outcome, self._adapters.nft)
         failed = outcome.action is Action.FAILED
         self._commotion = self.watch.commotion(self._seconds) if failed else None
         if self.watch.touches:
@@ -125,10 +125,10 @@ class Passes:
         reported = outcome.action is Action.REPORTED
         changed = self._reporter.untold(outcome) if reported else outcome.drifts
         if changed and outcome.action is not Action.FAILED:
-            self.contention.drifted(self._blame, repaired=not reported)
+            self.contention.drifted(self._attribution, repaired=not reported)
         self._note_touches(outcome, anything_new=bool(changed))
         retry = self._settle(outcome, state, labels)
-        self._report(outcome, retry, self._blame)
+        self._report(outcome, retry, self._attribution)
         return retry
 
     def conclude_write(
@@ -137,7 +137,7 @@ class Passes:
         """The same of a pass for newly desired labels; `labels` as they were before it."""
         contested = outcome.action is Action.CONTESTED
         if contested:
-            self.contention.drifted(self._blame, repaired=True)
+            self.contention.drifted(self._attribution, repaired=True)
         retry = self._settle(outcome, state, labels)
         if not (outcome.in_sync or contested):
             self._report(replace(outcome, drifts=(), remaining=()), retry)
@@ -146,7 +146,7 @@ class Passes:
         if foreign:
             self.last_drift = self._clock.monotonic()
         if foreign or contested:
-            self._report(replace(outcome, drifts=foreign), retry, self._blame)
+            self._report(replace(outcome, drifts=foreign), retry, self._attribution)
         if changed and not is_adoption(outcome):
             self._log(event_of(changed, reason, status))
         if not contested:
@@ -171,17 +171,17 @@ class Passes:
         harmless = outcome.action in (Action.NONE, Action.REPORTED) and not anything_new
         if harmless and self.watch.touches:
             seconds = max(self._begun - self._begun_before, 0.001)
-            named = replace(self._blame, writers=self._blame.writers[-MOST_IN_THE_WAY:], more=0)
+            named = replace(self._attribution, writers=self._attribution.writers[-MOST_IN_THE_WAY:], more=0)
             self.busy.looked(Commotion(self.watch.touches, seconds, named))
 
-    def _report(self, outcome: Outcome, retry: float, blame: Blame = NOBODY) -> None:
+    def _report(self, outcome: Outcome, retry: float, attribution: Attribution = UNATTRIBUTED) -> None:
         """Tell the journal of a pass."""
         starved = self._is_starved(outcome)
         if starved and self._commotion is not None:
             self.busy.starved(str(outcome.error), self._commotion)
         if not (starved and outcome.blind):
             wait = self.contention.wait if self.contention.on else 0.0
-            self._reporter.passed(outcome, self._seconds, retry or wait, blame, self._commotion)
+            self._reporter.passed(outcome, self._seconds, retry or wait, attribution, self._commotion)
         self.watch.attend(closely=self.busy.on)
 
     def _is_starved(self, outcome: Outcome) -> bool:
@@ -202,7 +202,7 @@ class Passes:
     @property
     def in_the_way(self) -> str:
         """Who may have kept the last pass from succeeding; empty where nobody is known to be."""
-        return self.commotion_text or self._blame.text
+        return self.commotion_text or self._attribution.text
 
     @property
     def unsettled(self) -> bool:

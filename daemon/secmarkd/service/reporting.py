@@ -21,7 +21,7 @@ from secmarkd.events import (
 )
 from secmarkd.ports import Clock, Journal
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.service.attribution import NOBODY, Blame, Commotion
+from secmarkd.service.attribution import UNATTRIBUTED, Attribution, Commotion
 from secmarkd.service.budget import Budget
 from secmarkd.service.trouble import Trouble
 from secmarkd.table.drift import Drift
@@ -56,13 +56,13 @@ class Reporter:
         outcome: Outcome,
         seconds: float,
         retry: float = 0.0,
-        blame: Blame = NOBODY,
+        attribution: Attribution = UNATTRIBUTED,
         commotion: Commotion | None = None,
     ) -> None:
         """One pass: how it went, how long it took, after a failure when the next one comes, whose doing it was, and who
         committed all the time meanwhile."""
         new = self.untold(outcome)
-        told = bool(new) and self._drifts(new, outcome.action, blame)
+        told = bool(new) and self._drifts(new, outcome.action, attribution)
         match outcome.action:
             case Action.NONE if self._told and not self.trouble.on:
                 self._budget.charge(1)
@@ -98,14 +98,16 @@ class Reporter:
         if self._held.passes and self._budget.take(SUMMARY_ROOM):
             held, self._held = self._held, HeldBack()
             seconds = self._clock.monotonic() - held.since
-            self._journal.write(DriftHeldBack(held.count, held.passes, seconds, held.sample, **held.blame.fields()))
+            self._journal.write(
+                DriftHeldBack(held.count, held.passes, seconds, held.sample, **held.attribution.fields())
+            )
 
-    def _drifts(self, drifts: list[Drift], action: Action, blame: Blame) -> bool:
+    def _drifts(self, drifts: list[Drift], action: Action, attribution: Attribution) -> bool:
         few = len(drifts) <= ONE_BY_ONE
-        lines: list[Event] = [one_by_one(each, action, blame) for each in drifts] if few else []
-        lines = lines or [flood(drifts, action, blame)]
+        lines: list[Event] = [one_by_one(each, action, attribution) for each in drifts] if few else []
+        lines = lines or [flood(drifts, action, attribution)]
         if self._held.passes or not self._budget.take(len(lines) + 1):
-            self._held.add(drifts, self._clock.monotonic(), blame)
+            self._held.add(drifts, self._clock.monotonic(), attribution)
             return False
         for line in lines:
             self._journal.write(line)
@@ -116,14 +118,14 @@ class HeldBack:
     """The sum of what was not told."""
 
     def __init__(self) -> None:
-        self.count, self.passes, self.since, self.sample, self.blame = 0, 0, 0.0, "", NOBODY
+        self.count, self.passes, self.since, self.sample, self.attribution = 0, 0, 0.0, "", UNATTRIBUTED
 
-    def add(self, drifts: list[Drift], now: float, blame: Blame) -> None:
+    def add(self, drifts: list[Drift], now: float, attribution: Attribution) -> None:
         """One more pass."""
         self.since = self.since if self.passes else now
         self.count += total(drifts)
         self.passes += 1
-        self.sample, self.blame = str(drifts[0]), blame
+        self.sample, self.attribution = str(drifts[0]), attribution
 
 
 def total(drifts: Iterable[Drift]) -> int:
@@ -137,10 +139,10 @@ def repair(outcome: Outcome, seconds: float) -> DriftRepaired:
     return DriftRepaired(total(outcome.drifts), outcome.action, seconds, generation)
 
 
-def one_by_one(drift: Drift, action: Action, blame: Blame = NOBODY) -> DriftDetected:
+def one_by_one(drift: Drift, action: Action, attribution: Attribution = UNATTRIBUTED) -> DriftDetected:
     """The event of one difference."""
     found = (drift.thing, drift.change, drift.name, _short(drift.expected), _short(drift.found))
-    return DriftDetected(*found, action, **blame.fields())
+    return DriftDetected(*found, action, **attribution.fields())
 
 
 def _short(text: str) -> str:
@@ -148,9 +150,9 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
-def flood(drifts: list[Drift], action: Action, blame: Blame = NOBODY) -> DriftFlood:
+def flood(drifts: list[Drift], action: Action, attribution: Attribution = UNATTRIBUTED) -> DriftFlood:
     """The one event of many differences."""
-    return DriftFlood(total(drifts), kinds(drifts), sample(drifts), action, **blame.fields())
+    return DriftFlood(total(drifts), kinds(drifts), sample(drifts), action, **attribution.fields())
 
 
 def kinds(drifts: Iterable[Drift]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secmarkd.ports import WRITER_PROCESS, Committed, Writer, Writers
-from secmarkd.service.attribution import Blame, Commotion
+from secmarkd.service.attribution import Attribution, Commotion
 
 FEW = 5
 """Commits by others during one pass below which nobody is said to be in its way. A read is given up after eight."""
@@ -78,7 +78,7 @@ class Tally:
         leading = [each for each in theirs if each.commits * _LARGE_SHARE >= most]
         leading.sort(key=lambda each: each.commits)
         writers = tuple((self._who(each), each.processes) for each in leading[-2:])
-        return Commotion(total - spared, seconds, Blame(writers, generation=self._last))
+        return Commotion(total - spared, seconds, Attribution(writers, generation=self._last))
 
     def _who(self, named: _Named) -> Writer:
         if named.writer is None or not named.writer.exe:

@@ -103,7 +103,7 @@ def apply_first(state: Loading, ended: LoadEnded) -> Step:
 
 def try_again(state: Applying, due: PassDue) -> Step:
     """Another first pass; with what the environment is now, where that has changed."""
-    if due.moved:
+    if due.stale:
         return Loading(begun=True, failed=state.failed), (do.Announce(), do.Load(starting=True, began=None))
     return state, (do.Announce(), _first(state.labels, state.failed))
 

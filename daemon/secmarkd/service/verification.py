@@ -21,7 +21,7 @@ from secmarkd.change.early_repair import MOST, Hints
 from secmarkd.errors import KernelError
 from secmarkd.ports import WRITER_PROCESS, ChangeEvents, Committed, News, Nft, Touched, Writer, Writers
 from secmarkd.reconcile import Action, Outcome
-from secmarkd.service.attribution import NOBODY, Blame, Commotion
+from secmarkd.service.attribution import UNATTRIBUTED, Attribution, Commotion
 from secmarkd.service.tally import Tally
 from secmarkd.table.generation import newer
 
@@ -146,7 +146,7 @@ class Watch:
             return None
         return Hints(self._heard, tuple(changes))
 
-    def concluded(self, outcome: Outcome, nft: Nft) -> Blame:
+    def concluded(self, outcome: Outcome, nft: Nft) -> Attribution:
         """A pass has ended; those who may have caused what it found."""
         seen = outcome.generation
         self._verified = seen if outcome.in_sync or outcome.action is Action.REPORTED else None
@@ -164,7 +164,7 @@ class Watch:
         us = [each for each in self._suspects.values() if is_us(each)]
         self._suspects = {key: each for key, each in self._suspects.items() if each not in us}
         if seen is None:
-            return self._blame([*self._suspects.values()])
+            return self._attribution([*self._suspects.values()])
         self._forget_told(seen)
         if (self._told or self._anyone) and _is_at(nft, seen):
             self._anyone = self._lost = False  # all that was told, or dropped, was of commits that the pass has seen
@@ -172,7 +172,7 @@ class Watch:
         named = {generation for each in us for generation in (each.first, each.last.generation)}
         return self._conclude(named | outcome.written if outcome.remaining else set(), seen)
 
-    def _conclude(self, ours: Iterable[int], seen: int) -> Blame:
+    def _conclude(self, ours: Iterable[int], seen: int) -> Attribution:
         """Those whose doing a pass has found; forgets them, but for those whose doing it has left.
 
         `ours` are the commits of a pass that has left something: what it found was done before the last of them, and what
@@ -180,12 +180,12 @@ class Watch:
         """
         found = reduce(_newest, ours, None) or seen
         left = reduce(_oldest, ours, None) or seen
-        blame = self._blame([each for each in self._suspects.values() if not newer(each.first, found)])
+        attribution = self._attribution([each for each in self._suspects.values() if not newer(each.first, found)])
         self._suspects = {key: each for key, each in self._suspects.items() if newer(each.last.generation, left)}
         self._rest = self._rest if self._rest is not None and newer(self._rest, left) else None
         self._doubtful = self._doubtful if self._doubtful is not None and newer(self._doubtful, left) else None
         self._uncounted, self._unsure, self._dropped = 0, False, self._dropped and self.pending
-        return blame
+        return attribution
 
     def _hear(self, news: News, *, but_for: Callable[[Committed], bool]) -> None:
         """Note the news, and who touched our table, but for some."""
@@ -237,12 +237,12 @@ class Watch:
     def _look(self, committed: Committed) -> Writer:
         return self._writers.glimpse(committed)()
 
-    def _blame(self, suspects: list[_Suspect]) -> Blame:
-        blame = NOBODY
+    def _attribution(self, suspects: list[_Suspect]) -> Attribution:
+        attribution = UNATTRIBUTED
         for each in suspects:
-            blame = replace(blame.with_writer(each.writer()), generation=each.last.generation)
+            attribution = replace(attribution.with_writer(each.writer()), generation=each.last.generation)
         lost = self._unsure or (self._dropped and not suspects)
-        return replace(blame.limited(self._uncounted), lost=lost)
+        return replace(attribution.limited(self._uncounted), lost=lost)
 
 
 def _newest(one: int | None, other: int) -> int:

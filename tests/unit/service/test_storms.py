@@ -13,7 +13,7 @@ from secmarkd.errors import Conflict, StateUnknown, WorkerFailed
 from secmarkd.events import Degraded, Event, Recovered, RepairFailed, RulesetBusy, RulesetCalm, WorkerCrashed
 from secmarkd.model.label_map import Environment
 from secmarkd.ports import Committed, Writer
-from secmarkd.service.attribution import NOBODY, Commotion
+from secmarkd.service.attribution import UNATTRIBUTED, Commotion
 from secmarkd.service.busy import AT_ONCE, LONGEST, LONGEST_RETRY, QUIET
 from secmarkd.service.environment import PAUSE
 from secmarkd.service.exit_codes import Exit
@@ -190,7 +190,7 @@ def test_commits_that_were_not_heard_of_are_counted_by_their_numbers() -> None:
 
 @pytest.mark.parametrize(("commits", "rate"), [(1, 1), (8, 8), (14, 10), (812, 800), (6258, 6000)])
 def test_a_rate_has_one_digit(commits: int, rate: int) -> None:
-    assert Commotion(commits, 1.0, NOBODY).rate == rate
+    assert Commotion(commits, 1.0, UNATTRIBUTED).rate == rate
 
 
 # --- our table written again and again, and not changed ---

@@ -144,8 +144,8 @@ def test_a_first_pass_that_fails_is_tried_again_later_with_what_the_environment_
     state, effects = step(Applying(Labels(LOADED, ApplyReason.START), FAILED), failed)
     assert state == Applying(Labels(LOADED, ApplyReason.START), Failed(2, 2.0, "starved", ""))
     assert effects == (do.Schedule(2.0),)
-    assert isinstance(step(state, inputs.PassDue(moved=False))[0], Applying)
-    following, effects = step(state, inputs.PassDue(moved=True))
+    assert isinstance(step(state, inputs.PassDue(stale=False))[0], Applying)
+    following, effects = step(state, inputs.PassDue(stale=True))
     assert following == Loading(begun=True, failed=Failed(2, 2.0, "starved", ""))
     assert kinds(effects) == ["Announce", "Load"]
 

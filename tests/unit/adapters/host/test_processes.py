@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from secmarkd.adapters.host.processes import Processes, counts_as_kernel, unit_of
 from secmarkd.ports import Committed, Writer
-from secmarkd.service.attribution import NOBODY, Blame, describe
+from secmarkd.service.attribution import UNATTRIBUTED, Attribution, describe
 from tests.support.capability import require
 
 HIDDEN = dict.fromkeys((0x0D, 0x0B, 0x09, 0x1C, 0x85, 0x2028), "?")
@@ -142,9 +142,9 @@ def test_a_name_cannot_pass_for_a_part_of_the_sentence() -> None:
     assert describe(forged) == 'nft (process 17, "/tmp/nft, user root, cron.service) and (x", user bob)'
     assert describe(Writer('a "b', 5)) == '"a \\"b" (process 5)'
     assert describe(Writer("nft", 5, exe="/usr/sbin/nft (deleted)")) == "nft (process 5, /usr/sbin/nft (deleted))"
-    both = NOBODY.with_writer(Writer("a,b", 1)).with_writer(Writer("c", 2))
+    both = UNATTRIBUTED.with_writer(Writer("a,b", 1)).with_writer(Writer("c", 2))
     assert both.fields()["by_comm"] == '"a,b",c'
-    assert NOBODY.with_writer(Writer("a,b", 1)).fields()["by_comm"] == "a,b"
+    assert UNATTRIBUTED.with_writer(Writer("a,b", 1)).fields()["by_comm"] == "a,b"
 
 
 def test_long_command_lines_are_cut(proc: Proc) -> None:
@@ -169,16 +169,16 @@ def test_this_very_thread_is_found_in_the_real_procfs() -> None:
 
 
 def test_processes_that_differ_in_number_only_are_one_writer() -> None:
-    blame = NOBODY
+    attribution = UNATTRIBUTED
     for pid in (10, 11, 11, 12):
-        blame = blame.with_writer(Writer("nft", pid))
-    assert blame.text == "nft (3 processes, the last 12)"
-    assert blame.fields()["by_pid"] == "12"
+        attribution = attribution.with_writer(Writer("nft", pid))
+    assert attribution.text == "nft (3 processes, the last 12)"
+    assert attribution.fields()["by_pid"] == "12"
 
 
 def test_several_writers_are_all_named() -> None:
-    blame = Blame().with_writer(Writer("nft", 10, uid=0)).with_writer(Writer("python3", 11, uid=0))
-    assert blame.text == "one of nft (process 10, user 0) and python3 (process 11, user 0)"
-    assert blame.fields()["by_comm"] == "nft,python3"
-    assert blame.fields()["by_uid"] == "0"
-    assert NOBODY.text == ""
+    attribution = Attribution().with_writer(Writer("nft", 10, uid=0)).with_writer(Writer("python3", 11, uid=0))
+    assert attribution.text == "one of nft (process 10, user 0) and python3 (process 11, user 0)"
+    assert attribution.fields()["by_comm"] == "nft,python3"
+    assert attribution.fields()["by_uid"] == "0"
+    assert UNATTRIBUTED.text == ""
