@@ -16,7 +16,7 @@ run: ## show the main job for real, in a network namespace of its own (root)
 	@$(BOOTSTRAP) run
 	@PYTHONPATH=daemon "$$($(BOOTSTRAP) python)" packaging/dev/demo
 
-test: ## every lane: lint, unit, contract, netns, vm (root; about half an hour)
+test: ## every lane: lint, unit, contract, netns, slow, vm (root; about half an hour)
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/lanes.py
 
@@ -24,7 +24,7 @@ test-server: ## services of a Debian server in enforcing, in a machine with all 
 	@$(BOOTSTRAP) test
 	@$(VENV)/python tests/lanes.py server
 
-check: ## the fast lanes: lint, unit, contract, netns (some five minutes)
+check: ## the fast lanes: lint, unit, contract, netns
 	@$(BOOTSTRAP) check
 	@$(VENV)/python tests/lanes.py lint unit contract netns
 

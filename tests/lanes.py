@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the tests lane by lane, all of them even after a failure, and sums up.
 
-`python tests/lanes.py lint unit contract netns vm`; without arguments, every lane but `server`. Exit code 1 when a lane
-failed. The last line is `tests: N passed, N failed, N skipped`, over all lanes.
+`python tests/lanes.py lint unit contract netns slow vm`; without arguments, every lane but `server`. Exit code 1 when a
+lane failed. The last line is `tests: N passed, N failed, N skipped`, over all lanes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,19 @@ LINTERS = (
     [str(BIN / "mypy"), "--no-error-summary", "daemon/secmarkd", "tests"],
     [str(BIN / "lint-imports"), "--no-logo"],
 )
-PYTEST_LANES = ("unit", "contract", "netns", "vm")
+PYTEST_LANES = ("unit", "contract", "netns", "slow", "vm")
 ONLY_WHEN_NAMED = ("server",)
-MINUTES = {"vm": 55, "netns": 20, "server": 60}
+CHOICE = {
+    "netns": ["tests/netns", "-m", "not slow"],
+    "slow": ["tests/netns", "-m", "slow"],
+}
+"""What pytest is asked for where it is not the lane's directory: tests that wait or compute for seconds are not for `make
+check`."""
+MINUTES = {"vm": 55, "netns": 15, "slow": 15, "server": 60}
 """Limits for lanes, 10 for the others: what a machine needs that is three times slower than an idle one with two cores."""
-SIDE_BY_SIDE = ("unit", "contract", "netns")
+SIDE_BY_SIDE = ("unit", "contract", "netns", "slow")
 """Lanes whose tests run in as many processes as there are processors, so that people run them."""
-ALONE_IN_CI = ("netns",)
+ALONE_IN_CI = ("netns", "slow")
 """Lanes of those in which one test runs at a time in CI, whose word counts: services meet their deadlines there."""
 TWO_MACHINES = ("vm",)
 """Lanes in which two virtual machines run at a time, a file's tests on one of them: each waits for half of its time."""
@@ -76,12 +82,12 @@ def lint() -> Counter[str]:
 
 
 def pytest(lane: str) -> Counter[str]:
-    """One folder of tests. A lane without any test has failed."""
+    """The tests of a lane. A lane without any has failed."""
     report = REPORTS / f"{lane}.xml"
     report.unlink(missing_ok=True)
     command = [
         str(BIN / "pytest"),
-        f"tests/{lane}",
+        *CHOICE.get(lane, [f"tests/{lane}"]),
         f"--junitxml={report.relative_to(REPOSITORY)}",
         "--durations=5",
         "--durations-min=2",

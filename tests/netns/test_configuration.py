@@ -177,6 +177,7 @@ def test_labelling_without_selinux_ends_with_the_mend_and_no_table(service: Real
 
 
 @pytest.mark.fault(25)
+@pytest.mark.slow
 def test_a_hundred_thousand_elements_start_within_a_memory_limit_under_an_impatient_watchdog(
     service: RealService,
 ) -> None:

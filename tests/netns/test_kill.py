@@ -169,6 +169,7 @@ def test_during_a_repair(scene: Scene) -> None:
 
 
 @pytest.mark.fault(30, 31)
+@pytest.mark.slow
 def test_during_a_reload(scene: Scene) -> None:
     def reload(labels: str) -> Table | None:
         scene.service.configure(labels)

@@ -77,6 +77,7 @@ def _pid(service: RealService) -> int:
     return int(json.loads((service.runtime_folder / "status.json").read_text())["pid"])
 
 
+@pytest.mark.slow
 def test_each_namespace_may_have_a_service_and_only_one(
     started: RealService, container: Namespace, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def reload(service: WatchedService, labels: str, settings: str = "") -> None:
 # --- nothing outside our table is ever changed ---
 
 
+@pytest.mark.slow
 def test_nothing_outside_our_table_is_ever_changed(service: WatchedService) -> None:
     """Beside a ruleset of every kind and family, some of it by our names, through everything that the service does."""
     foreign.load(service.namespace)
@@ -157,6 +158,7 @@ def lookup_rule(service: WatchedService) -> int:
     return handle
 
 
+@pytest.mark.slow
 def test_no_packet_passes_unseen_through_an_act_of_ours(service: WatchedService) -> None:
     """The counters of a rehearsal have every packet that went through the hooks meanwhile, to the last one.
 
@@ -188,6 +190,7 @@ def test_no_packet_passes_unseen_through_an_act_of_ours(service: WatchedService)
 CASES = REPOSITORY / "tests" / "golden" / "config"
 
 
+@pytest.mark.slow
 def test_a_bad_configuration_never_changes_the_kernel(
     service: WatchedService, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_bad_configuration_never_changes_the_kernel(
 # --- steady state logs nothing above INFO ---
 
 
+@pytest.mark.slow
 def test_steady_state_logs_nothing_above_info(service: WatchedService) -> None:
     """Commits of others, reloads of the same, verifications asked for and by the clock, restarts, and a watchdog."""
     service.configure(LABELS, "resync = 1")
@@ -259,6 +263,7 @@ GROWTH = 3 << 20
 each would be seen, and so would a table that is kept."""
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(service: WatchedService) -> None:
     """Hundreds of repairs, reloads and verifications, and all processes together hold no more than after the first few."""
     service.starts()

@@ -41,6 +41,7 @@ def test_every_table_reads_back_as_it_was_written(nft: LibNft, table: Table) -> 
 
 @given(before=tables(), after=tables())
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.slow
 def test_every_table_is_rebuilt_into_every_other(nft: LibNft, before: Table, after: Table) -> None:
     after = replace(after, flags=before.flags)
     nft.commit((Replace(before),))
@@ -50,6 +51,7 @@ def test_every_table_is_rebuilt_into_every_other(nft: LibNft, before: Table, aft
 
 @given(before=tables(), after=tables())
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.slow
 def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, after: Table) -> None:
     after = replace(after, flags=before.flags)
     nft.commit((Replace(before),))

@@ -17,6 +17,7 @@ from tests.support.waiting import eventually
 
 
 @pytest.mark.fault(48)
+@pytest.mark.slow
 def test_a_removed_directory_lets_no_second_writer_in_and_status_is_true_again(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")

@@ -150,6 +150,7 @@ def test_inside_another_pid_namespace_nobody_is_blamed_by_number(service: RealSe
 
 
 @pytest.mark.fault(3)
+@pytest.mark.slow
 def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service: RealService) -> None:
     service.start(entry=["tests.support.hasty_service"])
     service.await_told("READY=1")
@@ -244,6 +245,7 @@ def test_stopping_removes_the_labels_where_that_is_asked(service: RealService) -
     assert "stopped: labels removed" in service.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_second_service_waits_and_gives_way(service: RealService) -> None:
     service.start()
     service.await_told("READY=1")

@@ -63,6 +63,7 @@ HARMLESS = f"add counter {T} x; delete counter {T} x"
 
 @pytest.mark.fault(46)
 @pytest.mark.parametrize("storm", ["a counter that comes and goes", "rules that are written again as they are"])
+@pytest.mark.slow
 def test_a_storm_on_our_table_is_a_line_at_its_beginning_and_one_at_its_end(service: RealService, storm: str) -> None:
     require(counts_as_kernel(Path("/proc")), "needs the initial PID namespace")
     service.start()

@@ -301,6 +301,7 @@ def rig(netns: Namespace) -> Iterator[KernelRig]:
 
 
 @pytest.mark.fault(6, 7, 8)
+@pytest.mark.slow
 def test_random_tampering_is_always_seen_named_and_undone(rig: KernelRig) -> None:
     Tampering.rig, Tampering.baseline = rig, rig.listing()
     Tampering.done = Tampering.undone = Tampering.slowly = 0
