@@ -14,8 +14,8 @@ rules            rules as they are printed
 notes            notes as they are printed
 cautions         what `explain` cannot know
 unmatched        selectors that no packet of this host can match
-packet_syntax    the words about a packet, sorted out
-packet_values    what those words say
+packet_syntax    the grammar of a packet for explain
+packet_values    what its words mean
 output           writing, in colour on a terminal
 error_reporting  errors as both programs print them
 """

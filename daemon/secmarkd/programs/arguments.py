@@ -118,4 +118,4 @@ def _add_arguments(verb: Verb, place: argparse.ArgumentParser) -> None:
         case "reload":
             place.add_argument("--timeout", type=float, default=90.0, metavar="SECONDS", help="default: %(default)g")
         case "explain":
-            place.add_argument("words", nargs="+", metavar="WORD", help="the packet in words, as above")
+            place.add_argument("words", nargs="+", metavar="WORD", help="the packet, in the grammar above")

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A packet in words, as people and tcpdump say it:
+"""What the words of a packet mean:
 
     in tcp from 192.0.2.7:51234 to 198.51.100.7:443 on eth0
     out udp from 198.51.100.7 to 192.0.2.53 port domain user alice
     forward icmp from 10.0.0.1 to 10.9.0.1 on eth0 via eth1
 
-Order does not matter beyond that each word stands before its value. What is left out is filled in, and said; what cannot
-be is answered with what would be right.
+What is left out and can be assumed is assumed, and reported; everything else is an error that says what to write.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from secmarkd.model.context import Context, parse_context
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMP, ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS
-from secmarkd.programs.packet_syntax import Said, Unclear, keep, sort_out
+from secmarkd.programs.packet_syntax import End, PacketSyntaxError, PacketWords, Word, parse_words
 
 ASSUMED_PORT = 50000
-"""For the end of a connection whose port does not matter."""
+"""The port of the end whose port decides nothing."""
 
 UNKNOWN_USER = 2**32 - 1
-"""For a user whose name cannot be looked up: the uid that no process has."""
+"""The uid of a user whose name cannot be looked up; no process has it."""
 PATIENCE = 5.0
-"""Seconds for the lookup of a user."""
+"""Seconds for the lookup of a name."""
 
 _Meaning = TypeVar("_Meaning")
 
@@ -38,31 +37,30 @@ _DIGITS = 10
 """More than any number here needs; int() refuses thousands of them in its own way."""
 
 
-def parse_packet(words: Sequence[str], *, unknown_user: bool = False) -> tuple[Packet, tuple[str, ...]]:
-    """The packet, and what was assumed because the words do not say it. Raises Unclear.
+def parse_packet(arguments: Sequence[str], *, unknown_user: bool = False) -> tuple[Packet, tuple[str, ...]]:
+    """The packet, and what was assumed because the words do not say it. Raises PacketSyntaxError.
 
-    `unknown_user`: a user whose name cannot be looked up is UNKNOWN_USER, and no reason to raise.
+    `unknown_user`: a user whose name cannot be looked up is UNKNOWN_USER instead of an error.
     """
-    said = sort_out(words)
-    if said.hook is None:
-        raise Unclear("the packet's way is missing: in, out or forward")
-    protocol = _protocol(said)
+    words = parse_words(arguments)
+    flags = words.flags.keys()
+    protocol = _protocol(words.protocol)
     assumed: list[str] = []
-    source, destination = _address(said, "from"), _address(said, "to")
-    _check_families(said, protocol, source, destination)
-    direction = _direction(said)
-    source_port, destination_port = _ports(said, protocol, direction, assumed)
-    entering, leaving = _interfaces(said, source, destination, assumed)
-    user, cgroup, saved = _process(said, unknown_user)
-    new = direction is Direction.ORIGINAL and not said.flags.keys() & {"established", "unseen"}
-    remembered = direction is not Direction.UNKNOWN and not new and "unseen" not in said.flags
+    source, destination = _address(words.source), _address(words.destination)
+    _check_families(words, protocol, source, destination)
+    direction = _direction(words)
+    source_port, destination_port = _ports(words, protocol, direction, assumed)
+    entering, leaving = _interfaces(words, source, destination, assumed)
+    user, cgroup, saved = _process(words, unknown_user)
+    new = direction is Direction.ORIGINAL and not flags & {"established", "unseen"}
+    remembered = direction is not Direction.UNKNOWN and not new and "unseen" not in flags
     if remembered and saved is None:
         assumed.append("the opening of its connection was seen")
     packet = Packet(
-        hook=said.hook, direction=direction, protocol=protocol, source=source, destination=destination,
+        hook=words.hook, direction=direction, protocol=protocol, source=source, destination=destination,
         source_port=source_port, destination_port=destination_port, input_interface=entering, output_interface=leaving,
-        opens=_opens(said, protocol, new=new), new=new, remembered=remembered, user=user, cgroup=cgroup,
-        expected="expected" in said.flags, saved=saved, label=_label(said),
+        opens=_opens(words, protocol, new=new), new=new, remembered=remembered, user=user, cgroup=cgroup,
+        expected="expected" in flags, saved=saved, label=_label(words),
     )  # fmt: skip
     return packet, tuple(assumed)
 
@@ -72,137 +70,142 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
 
 
-def _protocol(said: Said) -> int:
-    if not said.protocol:
-        raise Unclear("the protocol is missing: tcp, udp, icmp, … or its number")
-    number = _number(said.protocol)
-    return _item(protocol_item, said.protocol if number is None else number)
+def _protocol(word: Word) -> int:
+    number = _number(word.text)
+    return _item(protocol_item, word, word.text if number is None else number)
 
 
-def _address(said: Said, end: str) -> Address:
-    """The address after `from` or `to`; a port behind it goes to `said.ports`."""
-    text = said.values.get(end, "")
-    if not text:
-        raise Unclear(f"an address after `{end}` is missing")
-    address, colon, port = text, "", ""
-    if text.startswith("["):
-        address, bracket, behind = text[1:].partition("]")
-        _, colon, port = behind.partition(":")
-        if not bracket or (behind and not behind.startswith(":")):
-            raise Unclear(f"{text!r} is not [ADDRESS]:PORT, as in [2001:db8::1]:443")
-    elif text.count(":") == 1:
-        address, colon, port = text.partition(":")
-    if colon and not port:
-        raise Unclear(f"{text!r} has no port after its colon")
-    if port:
-        keep(said.ports, end, port, "the port after the address that follows")
-    if "%" in address:
-        plain, _, zone = address.partition("%")
-        raise Unclear(f"{text!r} has a zone; write {plain}, and the interface as `on {zone or 'IFACE'}`")
+def _address(end: End) -> Address:
+    word = end.address
+    if "%" in word.text:
+        plain, _, zone = word.text.partition("%")
+        message = f'{word} has a zone; write {plain}, and the interface as "on {zone or "INTERFACE"}"'
+        raise PacketSyntaxError(message, word)
     try:
-        parsed = parse_address(address)
+        parsed = parse_address(word.text)
     except ValueError:
-        raise Unclear(f"{text!r} is not an address, nor ADDRESS:PORT (IPv6: [2001:db8::1]:443)") from None
-    _item(remote_item, address)  # which knows addresses that no packet has
+        message = f"expected ADDRESS or ADDRESS:PORT (IPv6: [2001:db8::1]:443), got {word}"
+        raise PacketSyntaxError(message, word) from None
+    _item(remote_item, word)  # which knows addresses that no packet has
     return parsed
 
 
-def _check_families(said: Said, protocol: int, source: Address, destination: Address) -> None:
+def _check_families(words: PacketWords, protocol: int, source: Address, destination: Address) -> None:
     if source.family != destination.family:
-        raise Unclear(f"{source} and {destination} are not of one address family")
+        message = (
+            f"source and destination must be of the same address family, got {source} (IPv{source.family}) and "
+            f"{destination} (IPv{destination.family})"
+        )
+        raise PacketSyntaxError(message, words.destination.address)
     if (protocol, source.family) in ((ICMP, 6), (ICMPV6, 4)):
         other = "icmpv6" if protocol == ICMP else "icmp"
-        raise Unclear(
-            f"{said.protocol} does not go over IPv{source.family}, whose addresses these are; write {other}"
-        )
+        message = f"expected {other} between IPv{source.family} addresses, got {words.protocol}; write {other}"
+        raise PacketSyntaxError(message, words.protocol)
 
 
-def _direction(said: Said) -> Direction:
-    if "untracked" in said.flags:
+def _direction(words: PacketWords) -> Direction:
+    if "untracked" in words.flags:
         return Direction.UNKNOWN
-    return Direction.REPLY if "reply" in said.flags else Direction.ORIGINAL
+    return Direction.REPLY if "reply" in words.flags else Direction.ORIGINAL
 
 
-def _opens(said: Said, protocol: int, *, new: bool) -> bool:
-    if "syn" in said.flags and protocol != TCP:
-        raise Unclear(f"{said.protocol} has no SYN, only tcp has; leave `syn` out")
+def _opens(words: PacketWords, protocol: int, *, new: bool) -> bool:
+    if "syn" in words.flags and protocol != TCP:
+        raise PacketSyntaxError(f"only tcp has a SYN, {words.protocol.text} has none; remove syn", words.flags["syn"])
     return protocol in OPENED_PROTOCOLS and new
 
 
-def _label(said: Said) -> Context | None:
+def _label(words: PacketWords) -> Context | None:
     """The label that the packet carries already."""
-    text = said.values.get("labelled", "")
-    if text and said.hook is not Hook.OUTPUT:
-        raise Unclear("only at output does a packet keep the label that it carries; leave `labelled` out")
-    return _item(parse_context, text) if text else None
+    word = words.values.get("labelled")
+    if word and words.hook is not Hook.OUTPUT:
+        raise PacketSyntaxError("only an outgoing packet keeps the label that it carries; remove labelled", word)
+    return _item(parse_context, word) if word else None
 
 
-def _ports(said: Said, protocol: int, direction: Direction, assumed: list[str]) -> tuple[int | None, int | None]:
+def _ports(
+    words: PacketWords, protocol: int, direction: Direction, assumed: list[str]
+) -> tuple[int | None, int | None]:
     names = {number: name for name, number in WITH_PORTS.items()}
     if protocol not in names:
-        if said.ports:
-            raise Unclear(f"{said.protocol} has no ports")
+        if port := words.source.port or words.destination.port:
+            raise PacketSyntaxError(f"{words.protocol.text} has no ports; remove port {port}", port)
         return None, None
-    service, other = ("from", "to") if direction is Direction.REPLY else ("to", "from")
-    if service not in said.ports:
-        raise Unclear(f"the port of the service is missing, after the address that follows `{service}`")
-    if other not in said.ports:
-        said.ports[other] = str(ASSUMED_PORT)
-        assumed.append(f"port {ASSUMED_PORT} after the address that follows `{other}`")
-    return _port(said.ports["from"], names[protocol]), _port(said.ports["to"], names[protocol])
+    service = words.source if direction is Direction.REPLY else words.destination
+    if service.port is None:
+        keyword = "from" if direction is Direction.REPLY else "to"
+        message = f"expected the port of the service after {service.address}; write {keyword} {_with_port(service)}"
+        raise PacketSyntaxError(message, service.address)
+    sides = (("source", words.source), ("destination", words.destination))
+    assumed += [f"{side} port {ASSUMED_PORT}" for side, end in sides if end.port is None]
+    return _port(words.source.port, names[protocol]), _port(words.destination.port, names[protocol])
 
 
-def _port(text: str, protocol: str) -> int:
-    number = _number(text)
+def _with_port(end: End) -> str:
+    address = end.address.text
+    return f"[{address}]:PORT" if ":" in address else f"{address}:PORT"
+
+
+def _port(word: Word | None, protocol: str) -> int:
+    if word is None:
+        return ASSUMED_PORT
+    number = _number(word.text)
     if number is not None and number <= 65535:
         return number
-    name = Name(NameKind.SERVICE, text, WITH_PORTS[protocol])
-    found = look_up([name], PATIENCE).numbers.get(name) if text else None
+    name = Name(NameKind.SERVICE, word.text, WITH_PORTS[protocol])
+    found = look_up([name], PATIENCE).numbers.get(name)
     if found is None:
-        raise Unclear(f"{text!r} is neither a port up to 65535 nor a name in /etc/services for {protocol}")
+        raise PacketSyntaxError(
+            f"invalid port {word} (expected 0-65535, or a name in /etc/services for {protocol})", word
+        )
     return found
 
 
-def _interfaces(said: Said, source: Address, destination: Address, assumed: list[str]) -> tuple[str, str]:
-    """Where the packet enters and where it leaves; empty where it does not, or where an interface is not said."""
-    entering, leaving = _interface(said, "on"), _interface(said, "via")
-    if said.hook is Hook.FORWARD:
+def _interfaces(words: PacketWords, source: Address, destination: Address, assumed: list[str]) -> tuple[str, str]:
+    """The interfaces by which the packet enters and leaves; empty for none, and for one that is not given."""
+    entering, leaving = _interface(words, "on"), _interface(words, "via")
+    if words.hook is Hook.FORWARD:
         ways = [way for way, name in (("in", entering), ("out", leaving)) if not name]
         assumed += [f"{way} by an interface that no label names" for way in ways]
         return entering, leaving
     if leaving:
-        raise Unclear(f"`via` is the second interface of a forwarded packet; this one has one, write `on {leaving}`")
+        raise PacketSyntaxError(
+            f'only a forwarded packet leaves by a second interface; write "on {leaving}"', words.values["via"]
+        )
     name = entering
     if not name and (source == destination or (source in _LOOPBACK and destination in _LOOPBACK)):
         name = "lo"
         assumed.append("interface lo")
     if not name:
         assumed.append("an interface that no label names")
-    return (name, "") if said.hook is Hook.INPUT else ("", name)
+    return (name, "") if words.hook is Hook.INPUT else ("", name)
 
 
-def _interface(said: Said, word: str) -> str:
-    name = said.values.get(word, "")
-    if name.endswith("*"):
-        raise Unclear(f"{name!r}: a packet has one interface, without *")
-    return _item(interface_item, name) if name else ""
+def _interface(words: PacketWords, keyword: str) -> str:
+    word = words.values.get(keyword)
+    if word is None:
+        return ""
+    if word.text.endswith("*"):
+        raise PacketSyntaxError(f"expected one interface, got the pattern {word}; name the interface", word)
+    return _item(interface_item, word)
 
 
-def _process(said: Said, unknown_user: bool) -> tuple[int | None, str | None, Context | None]:
+def _process(words: PacketWords, unknown_user: bool) -> tuple[int | None, str | None, Context | None]:
     """The local process's user and cgroup, and the label saved on the connection."""
-    user, cgroup, saved = (said.values.get(word, "") for word in ("user", "cgroup", "saved"))
-    if said.hook is Hook.FORWARD and (user or cgroup):
-        raise Unclear(
-            f"a forwarded packet belongs to no process of this host; leave `{'user' if user else 'cgroup'}` out"
-        )
-    if saved and "unseen" in said.flags:
-        raise Unclear("a label is saved at the opening of a connection; leave `saved` or `unseen` out")
-    if saved and "untracked" in said.flags:
-        raise Unclear(
-            f"a packet that is `{said.flags['untracked']}` has no connection, on which a label would be saved"
-        )
+    user, cgroup, saved = (words.values.get(keyword) for keyword in ("user", "cgroup", "saved"))
+    process = user or cgroup
+    if words.hook is Hook.FORWARD and process:
+        keyword = "user" if user else "cgroup"
+        raise PacketSyntaxError(f"a forwarded packet belongs to no process of this host; remove {keyword}", process)
+    if saved and "unseen" in words.flags:
+        message = "a label is saved when the opening of a connection is seen; remove saved or unseen"
+        raise PacketSyntaxError(message, words.flags["unseen"])
+    if saved and "untracked" in words.flags:
+        message = "an untracked packet has no connection that could have a label; remove saved or untracked"
+        raise PacketSyntaxError(message, words.flags["untracked"])
     if saved and cgroup and not user:
-        raise Unclear("beside `saved` and `cgroup` the `user` is missing: a hook sees both of a process or neither")
+        message = "with saved and cgroup, expected user too: the kernel knows both of a process or neither"
+        raise PacketSyntaxError(f"{message}; add user NAME", cgroup)
     return (
         _user(user, unknown_user) if user else None,
         _item(cgroup_item, cgroup) if cgroup else None,
@@ -210,21 +213,21 @@ def _process(said: Said, unknown_user: bool) -> tuple[int | None, str | None, Co
     )
 
 
-def _user(text: str, may_be_unknown: bool) -> int:
-    number = _number(text)
-    user = _item(user_item, text if number is None else number)
+def _user(word: Word, may_be_unknown: bool) -> int:
+    number = _number(word.text)
+    user = _item(user_item, word, word.text if number is None else number)
     if isinstance(user, int):
         return user
     name = Name(NameKind.USER, user)
     found = look_up([name], PATIENCE)
     if name in found.missing and not may_be_unknown:
-        raise Unclear(f'there is no user "{user}" now: {found.missing[name]}')
+        raise PacketSyntaxError(f"unknown user {word}: {found.missing[name]}", word)
     return found.numbers.get(name, UNKNOWN_USER)
 
 
-def _item(read: Callable[[Any], _Meaning], value: str | int) -> _Meaning:
-    """What an item of the label map's files means, which is written there as it is here."""
+def _item(read: Callable[[Any], _Meaning], word: Word, value: str | int = "") -> _Meaning:
+    """What the value means in the files of the label map; it is written here as it is there."""
     try:
-        return read(value)
+        return read(word.text if value == "" else value)
     except ValueError as error:
-        raise Unclear(str(error)) from None
+        raise PacketSyntaxError(str(error), word) from None

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from secmarkd.model.address import parse_address
 from secmarkd.model.context import parse_context
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMP, TCP, UDP
-from secmarkd.programs.packet_syntax import EXAMPLE, Unclear
+from secmarkd.programs.packet_syntax import EXAMPLE, FLAGS, GRAMMAR, VALUES, PacketSyntaxError, parse_words
 from secmarkd.programs.packet_values import ASSUMED_PORT, parse_packet
+from secmarkd.programs.verbs.explain import DESCRIPTION
+from tests.support.paths import REPOSITORY
 
 
 def parse(words: str) -> Packet:
@@ -25,10 +29,8 @@ def test_the_example_is_a_packet() -> None:
     )  # fmt: skip
 
 
-def test_order_case_and_commas_do_not_matter() -> None:
-    assert parse(
-        "To 198.51.100.7:443, ON eth0, TCP packet IN from 192.0.2.7 port 51234".replace("ON", "on")
-    ) == parse(EXAMPLE)
+def test_clauses_stand_in_any_order() -> None:
+    assert parse("in tcp on eth0 to 198.51.100.7:443 from 192.0.2.7 port 51234") == parse(EXAMPLE)
 
 
 def test_one_word_may_hold_several() -> None:
@@ -49,7 +51,7 @@ def test_ports_may_be_named() -> None:
 def test_the_port_that_does_not_matter_is_assumed_and_that_is_said() -> None:
     packet, assumed = parse_packet("in tcp from 10.0.0.1 to 10.0.0.2:22 on eth0".split())
     assert packet.source_port == ASSUMED_PORT
-    assert assumed == (f"port {ASSUMED_PORT} after the address that follows `from`",)
+    assert assumed == (f"source port {ASSUMED_PORT}",)
     assert parse("out tcp from 10.0.0.2:22 to 10.0.0.1 reply on eth0").destination_port == ASSUMED_PORT
 
 
@@ -77,12 +79,28 @@ def test_a_saved_label_is_a_whole_context_with_its_commas() -> None:
     assert packet.saved == parse_context("system_u:object_r:ftp_packet_t:s0:c0,c3")
 
 
-def test_saying_the_same_twice_is_no_contradiction() -> None:
-    assert parse(f"{EXAMPLE} in tcp on eth0 to 198.51.100.7:443 port 443 syn new") == parse(EXAMPLE)
+def test_a_name_that_is_also_a_keyword_is_a_value_after_another_keyword() -> None:
+    words = parse_words(f"{EXAMPLE.removesuffix('eth0')} port user cgroup cgroup /on".split())
+    assert {keyword: word.text for keyword, word in words.values.items()} == {
+        "on": "port", "user": "cgroup", "cgroup": "/on",
+    }  # fmt: skip
 
 
-def test_words_of_grammar_stand_before_values_too() -> None:
-    assert parse("in the tcp packet from the 192.0.2.7:51234 to 198.51.100.7:443 on interface eth0") == parse(EXAMPLE)
+def test_the_examples_of_readme_and_help_are_packets() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8") + DESCRIPTION
+    examples = re.findall(r"secmarkctl explain ((?:in|out|forward) [^`\n]+)", text)
+    assert len(examples) >= 3
+    for example in examples:
+        parse_packet([example], unknown_user=True)
+
+
+def test_the_grammar_that_help_shows_has_every_word() -> None:
+    shown = set(GRAMMAR.split())
+    assert shown >= {"in", "out", "forward", "from", "to", "port", *VALUES, *FLAGS}
+
+
+def test_readme_shows_the_grammar_of_help() -> None:
+    assert GRAMMAR in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -117,66 +135,78 @@ def test_interfaces_of_forwarded_packets_that_are_not_said_are_assumed(
     assert parse_packet(f"forward gre from 10.0.0.1 to 10.9.0.1 {interfaces}".split())[1] == assumed
 
 
+AB = "from 1.2.3.4 to 1.2.3.5:80"
+
+
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "message"),
     [
-        ("tcp from 1.2.3.4 to 1.2.3.5:80", "in, out or forward"),
-        ("in from 1.2.3.4 to 1.2.3.5:80", "protocol is missing"),
-        ("in tpc from 1.2.3.4 to 1.2.3.5:80", 'unknown protocol "tpc"; write "tcp" if tcp is meant'),
-        ("in tcp to 1.2.3.5:80", "after `from` is missing"),
-        ("in tcp from 1.2.3.4 to", "after 'to' something is missing"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5", "port of the service is missing"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:http5", "neither a port"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:70000", "neither a port"),
-        ("in tcp from 1.2.3.400 to 1.2.3.5:80", "not an address"),
-        ("in tcp from ::1 to 1.2.3.5:80", "one address family"),
-        ("in icmp from 1.2.3.4 to 1.2.3.5:80", "icmp has no ports"),
-        ("in tcp port 5 from 1.2.3.4 to 1.2.3.5", "after the address it belongs to"),
-        ("in tcp sideways from 1.2.3.4 to 1.2.3.5:80", "'sideways' is not understood"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 user nobody-here", "no user"),
+        ("", "^expected in, out or forward, got the end of the packet$"),
+        (f"tcp {AB}", '^word 1: expected in, out or forward, got "tcp"$'),
+        (f"Forward tcp {AB}", '^word 1: expected in, out or forward, got "Forward"; did you mean "forward"\\?$'),
+        (f"the packet in tcp {AB}", '^word 1: expected in, out or forward, got "the"$'),
+        ("in", '^expected a protocol after "in", got the end of the packet$'),
+        (f"in {AB}", r'^word 2: expected a protocol \(tcp, udp, icmp, ... or a number\), got "from"$'),
+        (f"in tpc {AB}", '^word 2: unknown protocol "tpc"; write "tcp" if tcp is meant'),
+        ("in tcp to 1.2.3.5:80", '^"from" is missing; add from ADDRESS$'),
+        ("in tcp from 1.2.3.4", '^"to" is missing; add to ADDRESS$'),
+        ("in tcp from 1.2.3.4 to", '^expected an address after "to", got the end of the packet$'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5", '^word 6: .* after "1.2.3.5"; write to 1.2.3.5:PORT$'),
+        ("in tcp from ::1 to ::2 reply", r'^word 4: .* after "::1"; write from \[::1\]:PORT$'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:http5", r'^word 6: invalid port "http5" \(expected 0-65535, or .* for tcp\)$'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5 port 70000", '^word 8: invalid port "70000"'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5 port", '^expected a port after "port", got the end of the packet$'),
+        ("in tcp from 1.2.3.400 to 1.2.3.5:80", '^word 4: expected ADDRESS or ADDRESS:PORT .*, got "1.2.3.400"$'),
+        ("in tcp from ::1 to 1.2.3.5:80", r"^word 6: .* same address family, got ::1 \(IPv6\) and 1.2.3.5 \(IPv4\)$"),
+        ("in icmp from 1.2.3.4 to 1.2.3.5:80", '^word 6: icmp has no ports; remove port "80"$'),
+        ("in tcp port 5 from 1.2.3.4 to 1.2.3.5", '^word 3: "port" belongs directly after an address; write '),
+        (f"in tcp sideways {AB}", '^word 3: expected one of from, to, on, .*, expected; got "sideways"; remove it$'),
+        (f"in tcp {AB} establish", 'got "establish"; did you mean "established"\\?$'),
+        (f"in tcp {AB} reply,", 'got "reply,"; did you mean "reply"\\?$'),
+        (f"in tcp {AB}, on eth0", '^word 6: invalid port "80,"'),
+        (f"in tcp {AB} user nobody-here", '^word 8: unknown user "nobody-here": '),
         ("in ² from 1.2.3.4 to 1.2.3.5", 'unknown protocol "²"'),
         ("in ٣ from 1.2.3.4 to 1.2.3.5", 'unknown protocol "٣"'),
         ("in 256 from 1.2.3.4 to 1.2.3.5", "invalid protocol 256"),
         ("in ipip from 1.2.3.4 to 1.2.3.5", "write 4, or write 94"),
         ("in tcp from ::ffff:1.2.3.4 to ::1 port 5", 'which is IPv4; write "1.2.3.4"'),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:²", "neither a port"),
-        (f"in tcp from 1.2.3.4 to 1.2.3.5:{'9' * 5000}", "neither a port"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:\udcff", "neither a port"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 user ²", "no user"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 user 4294967295", "invalid uid 4294967295"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:", "no port after its colon"),
-        ("in tcp from 1.2.3.4 to [2001:db8::1]:", "no port after its colon"),
-        ("in tcp from [1.2.3.4 to 1.2.3.5:80", r"'\[1.2.3.4' is not \[ADDRESS\]:PORT"),
-        ("in tcp from [::1]80 to ::1 port 80", r"is not \[ADDRESS\]:PORT"),
-        ("in tcp from fe80::1%eth0 to fe80::2 port 80", "has a zone; write fe80::1, and the interface as `on eth0`"),
-        ("in tcp from 1.2.3.4 from 1.2.3.6 to 1.2.3.5:80", "`from` was said twice: 1.2.3.4 and 1.2.3.6"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 port 81", "the port .* `to` was said twice"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5 port 80 port 81", "the port .* `to` was said twice: 80 and 81"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 out", "'out': the packet's way was said before"),
-        ("in tcp udp from 1.2.3.4 to 1.2.3.5:80", "'udp' is not understood here; the protocol is tcp already"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 via eth0", "write `on eth0`"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 on eth*", r"without \*"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 on sixteen-letters0", "too long"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a/../b", '".." part'),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 reply original", "not both `reply` and `original`"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 invalid original", "not both `invalid` and `original`"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 untracked expected", "not both `untracked` and `expected`"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 established syn", "not both `established` and `syn`"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 new reply", "not both `new` and `reply`"),
-        ("in udp from 1.2.3.4 to 1.2.3.5:80 syn", "udp has no SYN"),
-        ("in icmpv6 from 1.2.3.4 to 1.2.3.5", "icmpv6 does not go over IPv4, whose addresses these are; write icmp$"),
-        ("in icmp from ::1 to ::2", "icmp does not go over IPv6, whose addresses these are; write icmpv6$"),
-        ("forward tcp from 1.2.3.4 to 1.2.3.5:80 user 0", "no process of this host; leave `user` out"),
-        ("forward tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a", "no process of this host; leave `cgroup` out"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 saved ftp_packet_t", "user:role:type"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 invalid saved a:b:c", "`invalid` has no connection"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 syn unseen", "not both `syn` and `unseen`"),
-        ("in udp from 1.2.3.4 to 1.2.3.5:80 unseen saved a:b:c", "leave `saved` or `unseen` out"),
-        ("in tcp from 1.2.3.4 to 1.2.3.5:80 labelled a:b:c", "only at output"),
-        ("out tcp from 1.2.3.4 to 1.2.3.5:80 cgroup a saved a:b:c", "the `user` is missing"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:²", "^word 6: invalid port"),
+        (f"in tcp from 1.2.3.4 to 1.2.3.5:{'9' * 5000}", '^word 6: invalid port "9{60}…"'),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:\udcff", r'^word 6: invalid port "\\udcff"'),
+        (f"in tcp {AB} user ²", "unknown user"),
+        (f"in tcp {AB} user 4294967295", "^word 8: invalid uid 4294967295"),
+        ("in tcp from 1.2.3.4 to 1.2.3.5:", '^word 6: expected a port after the colon of "1.2.3.5:"; add one or '),
+        ("in tcp from 1.2.3.4 to [2001:db8::1]:", "expected a port after the colon"),
+        ("in tcp from [1.2.3.4 to 1.2.3.5:80", r'^word 4: expected \[ADDRESS\]:PORT, .* got "\[1.2.3.4"$'),
+        ("in tcp from [::1]80 to ::1 port 80", r"expected \[ADDRESS\]:PORT"),
+        ("in tcp from fe80::1%eth0 to fe80::2 port 80", 'has a zone; write fe80::1, and the interface as "on eth0"'),
+        ("in tcp from 1.2.3.4 from 1.2.3.6 to 1.2.3.5:80", r'^word 5: "from" is given twice \(first as word 3\)'),
+        (f"in tcp {AB} on eth0 on eth0", r'^word 9: "on" is given twice \(first as word 7\)'),
+        (f"in tcp {AB} port 81", r'^word 7: the port is given twice \("80", "81"\); remove one of them$'),
+        (f"in tcp {AB} out", '^word 7: expected one of .*; got "out"; remove it$'),
+        (f"in tcp udp {AB}", '^word 3: expected one of .*; got "udp"; remove it$'),
+        (f"in tcp {AB} via eth0", 'only a forwarded packet leaves by a second interface; write "on eth0"'),
+        (f"in tcp {AB} on eth*", r'^word 8: expected one interface, got the pattern "eth\*"; name the interface$'),
+        (f"in tcp {AB} on sixteen-letters0", "too long"),
+        (f"in tcp {AB} cgroup a/../b", '".." part'),
+        (f"in tcp {AB} untracked reply", r'^word 8: "reply" contradicts "untracked" \(word 7\); remove one of them$'),
+        (f"in tcp {AB} untracked expected", '"expected" contradicts "untracked"'),
+        (f"in tcp {AB} established syn", '"syn" contradicts "established"'),
+        (f"in tcp {AB} syn reply", '"reply" contradicts "syn"'),
+        (f"in tcp {AB} syn unseen", '"unseen" contradicts "syn"'),
+        (f"in udp {AB} syn", "^word 7: only tcp has a SYN, udp has none; remove syn$"),
+        ("in icmpv6 from 1.2.3.4 to 1.2.3.5", '^word 2: expected icmp between IPv4 addresses, got "icmpv6"; write icmp$'),
+        ("in icmp from ::1 to ::2", "expected icmpv6 between IPv6 addresses"),
+        (f"forward tcp {AB} user 0", "^word 8: a forwarded packet belongs to no process of this host; remove user$"),
+        (f"forward tcp {AB} cgroup a", "remove cgroup$"),
+        (f"in tcp {AB} saved ftp_packet_t", "user:role:type"),
+        (f"in tcp {AB} untracked saved a:b:c", "no connection that could have a label; remove saved or untracked"),
+        (f"in udp {AB} unseen saved a:b:c", "remove saved or unseen$"),
+        (f"in tcp {AB} labelled a:b:c", "only an outgoing packet"),
+        (f"out tcp {AB} cgroup a saved a:b:c", "expected user too: .*; add user NAME$"),
     ],
-)
-def test_unclear_words_are_answered_with_an_example(words: str, complaint: str) -> None:
-    with pytest.raises(Unclear, match=complaint) as caught:
+)  # fmt: skip
+def test_a_mistake_is_answered_with_its_place_and_an_example(words: str, message: str) -> None:
+    with pytest.raises(PacketSyntaxError, match=message) as caught:
         parse(words)
     assert EXAMPLE in caught.value.hint

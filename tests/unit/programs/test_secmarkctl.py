@@ -542,7 +542,7 @@ def test_explain_tells_when_a_default_decides(machine: Machine) -> None:
     assert explained["context"] == "system_u:object_r:client_packet_t:s0"
     assert explained["rule"] is None
     assert explained["why"] == "default.client"
-    assert explained["assumed"] == ["port 50000 after the address that follows `from`"]
+    assert explained["assumed"] == ["source port 50000"]
 
 
 ANNOUNCED = "in tcp from 203.0.113.1:20 to 198.51.100.7:40000 on eth0 expected"
@@ -583,7 +583,7 @@ def test_explain_speaks_of_announcing_only_where_that_decides(machine: Machine, 
     assert "announced" not in machine.ctl("explain", words).out
 
 
-EXPLAINED = "reply tcp from 203.0.113.1:9 to 198.51.100.7:80 on eth0"
+EXPLAINED = "tcp from 203.0.113.1:9 to 198.51.100.7:80 on eth0 reply"
 
 
 def test_explain_tells_what_a_connection_would_be_whose_opening_was_not_seen(machine: Machine) -> None:

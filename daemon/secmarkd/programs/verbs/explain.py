@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from textwrap import indent
 
 from secmarkd.adapters.loading.process import load
 from secmarkd.compiler.loaded import Loaded
@@ -21,7 +22,7 @@ from secmarkd.model.sources import Thing
 from secmarkd.programs.cautions import cautions, translates
 from secmarkd.programs.notes import notes_json, roles_of
 from secmarkd.programs.output import Colour, Output
-from secmarkd.programs.packet_syntax import EXAMPLE, sort_out
+from secmarkd.programs.packet_syntax import EXAMPLE, GRAMMAR, parse_words
 from secmarkd.programs.packet_values import UNKNOWN_USER, parse_packet
 from secmarkd.programs.rules import rule_json, selectors
 from secmarkd.programs.unmatched import absent_for_a_reason, in_its_place, unmatched
@@ -29,30 +30,17 @@ from secmarkd.programs.wiring import Tools
 from secmarkd.service.exit_codes import Exit
 
 DESCRIPTION = f"""\
-Tell which label a packet gets, and which rule decides. The answer comes from the label map, not from the kernel.
-The packet is the one that the kernel sees at that hook: after destination NAT and before source NAT, on the bridge and not
-its port, inside a tunnel the inner one.
+Show which label a packet gets, and which rule decides. The answer comes from the label map, not from the kernel.
+Describe the packet as the kernel sees it at that hook: after destination NAT and before source NAT, with the bridge as its
+interface instead of the bridge's port, inside a tunnel the inner packet.
 
   secmarkctl explain {EXAMPLE}
 
-  in | out | forward   from this host's point of view
-  PROTOCOL             tcp, udp, icmp, … or a number
-  from ADDR[:PORT]     or: from ADDR port NAME
-  to ADDR[:PORT]
-  on IFACE             via IFACE is the second one of a forwarded packet
-  reply | untracked    what conntrack says; otherwise the packet goes the way that the connection was opened
-  syn | established    a packet opens its connection unless it is a reply or `established` is said
-  unseen               the opening of its connection was not seen: older than the table, or forgotten by conntrack
-  expected             announced by a conntrack helper, as an FTP data connection is
-  saved CONTEXT        the label on the connection: an earlier packet's, or that of the connection that announced it
-  labelled CONTEXT     at output: the label that the packet carries already, as inside a tunnel
-  user NAME            the local process, and
-  cgroup PATH          where it runs
-"""
+{indent(GRAMMAR, "  ")}"""
 
 
 _PROBE = parse_context("probe_u:probe_r:probe_t")
-"""A label that is nobody's."""
+"""A label that no configuration has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +60,7 @@ def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
     loaded, label_map = load(arguments.config_dir)
     unknown: frozenset[Name] = frozenset()
     if packet.user == UNKNOWN_USER:
-        unknown = frozenset((Name(NameKind.USER, sort_out(arguments.words).values["user"]),))
+        unknown = frozenset((Name(NameKind.USER, parse_words(arguments.words).values["user"].text),))
         if not unknown & loaded.names:  # a label may wait for the user, but none does
             parse_packet(arguments.words)
     answer = _answer(packet, assumed, unknown, loaded, label_map)
