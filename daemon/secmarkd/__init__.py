@@ -8,7 +8,10 @@
 
 The directories, in reading order:
 
-    model      what the administrator means; `model.evaluate` is the specification
+    model      what the administrator means
+    evaluate   the specification: from a label map and a packet to the label
+    selectors  what selects packets: one description a selector, and which of two rules wins
+    mistakes   what is wrong with an item as written, and what to write instead
     config     files -> label map; pydantic lives here
     table      the values in the middle: desired and live state, and what changes it
     compiler   label map -> table

@@ -18,8 +18,8 @@ import pytest
 
 from secmarkd.compiler.compile import compile_table
 from secmarkd.compiler.names import Namer
+from secmarkd.evaluate import evaluate
 from secmarkd.model.address import parse_address, parse_prefix
-from secmarkd.model.evaluate import evaluate
 from secmarkd.model.label_map import Environment, LabelMap, Mode, Role
 from secmarkd.model.packet import Hook, Packet
 from secmarkd.model.protocols import ICMP_PROTOCOLS, OPENED_PROTOCOLS, TCP, UDP

@@ -17,8 +17,8 @@ import pytest
 
 from secmarkd.compiler.compile import compile_table
 from secmarkd.compiler.names import Namer
+from secmarkd.evaluate import ANNOUNCED, evaluate
 from secmarkd.model.context import Context
-from secmarkd.model.evaluate import ANNOUNCED, evaluate
 from secmarkd.model.label_map import LabelMap, Mode, Role
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import TCP, UDP

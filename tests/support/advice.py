@@ -11,8 +11,8 @@ from typing import Any
 
 from secmarkd.config.directories import folders_of
 from secmarkd.config.load import load
-from secmarkd.config.mistakes.advice import toml, toml_key
 from secmarkd.errors import ConfigError, Fix, Problem
+from secmarkd.mistakes.advice import toml, toml_key
 
 Step = str | int
 _STEP = re.compile(r'\.?(?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9_-]+))|\[([0-9]+)\]')

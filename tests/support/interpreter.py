@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from secmarkd.model.address import Address
-from secmarkd.model.evaluate import interface_matches
+from secmarkd.model.host import interface_matches
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import DCCP, SCTP, TCP, UDP, WITH_PORTS
 from secmarkd.table.elements import unpack_value

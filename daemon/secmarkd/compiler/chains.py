@@ -10,7 +10,7 @@
 Whoever opened a connection is its client. What is remembered of an opening is its label, saved on the connection; so where
 one is saved there is no doubt. Rehearsal saves none, nor does forwarding without a default: there the dynamic set `opened`
 remembers. Of a connection of which nothing is remembered a rule that names a port can say that it has the other role, and
-what is found so is not saved (model.evaluate). Where all that comes before the rules by port names a port as well, the
+what is found so is not saved (evaluate). Where all that comes before the rules by port names a port as well, the
 order of lookups decides by itself; else the ports are asked first, in maps of their own (`probe_…`) that label nothing.
 
 A hit of the connection's opener goes to a `labelled_…` chain, which has openings remembered and ends our table's part in
@@ -22,10 +22,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from secmarkd.compiler.lookups import GuardedLookup, RoleLookups, View
+from secmarkd.compiler.lookups import GuardedLookup, RoleLookups
 from secmarkd.compiler.names import Namer
 from secmarkd.model.label_map import Defaults, Role
 from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, DCCP, ICMP_PROTOCOLS, SCTP
+from secmarkd.selectors.selector import Ends
 from secmarkd.table.table import (
     PRIORITY_FORWARD,
     PRIORITY_SECURITY,
@@ -78,7 +79,7 @@ class _Half:
 
     role: Role
     chain: str
-    view: View
+    ends: Ends
 
     @property
     def ports(self) -> str:
@@ -111,20 +112,20 @@ class _Hook:
 
 _INPUT = _Hook(
     "input", PRIORITY_SECURITY,
-    _Half(Role.SERVER, "server_in", View(True, True, True)),
-    _Half(Role.CLIENT, "client_in", View(True, False, True)),
+    _Half(Role.SERVER, "server_in", Ends(True, True, True)),
+    _Half(Role.CLIENT, "client_in", Ends(True, False, True)),
     Key.IIFNAME, remote_opens=True,
 )  # fmt: skip
 _OUTPUT = _Hook(
     "output", PRIORITY_SECURITY,
-    _Half(Role.CLIENT, "client_out", View(False, True, False)),
-    _Half(Role.SERVER, "server_out", View(False, False, False)),
+    _Half(Role.CLIENT, "client_out", Ends(False, True, False)),
+    _Half(Role.SERVER, "server_out", Ends(False, False, False)),
     Key.OIFNAME, remote_opens=False,
 )  # fmt: skip
 _FORWARD = _Hook(
     "forward", PRIORITY_FORWARD,
-    _Half(Role.FORWARD, "routed_original", View(True, True, True)),
-    _Half(Role.FORWARD, "routed_reply", View(False, False, False)),
+    _Half(Role.FORWARD, "routed_original", Ends(True, True, True)),
+    _Half(Role.FORWARD, "routed_reply", Ends(False, False, False)),
     Key.IIFNAME, remote_opens=True,
 )  # fmt: skip
 
@@ -201,7 +202,7 @@ class _Builder:
     ) -> tuple[Rule, ...]:
         """The lookups of a role. Those of the opener at a hook have it remembered where they hit, the others end there."""
         return tuple(
-            each.rule(half.view, self.namer.kind, self._hit(remembering, each) if remembering else _END)
+            each.rule(half.ends, self.namer.kind, self._hit(remembering, each) if remembering else _END)
             for each in lookups
         )
 
@@ -291,7 +292,7 @@ class _Builder:
         """A port that is named under the packet's own role leaves it as it is; one that is named under the other alone has
         it looked up there."""
         return tuple(
-            each.probe(half.view, PROBE, ObjectKind.COUNTER, end)
+            each.probe(half.ends, PROBE, ObjectKind.COUNTER, end)
             for half, end in ((own, Verdict("return")), (other, Verdict("goto", other.chain)))
             for each in self._naming_ports(half)
         )

@@ -14,15 +14,19 @@ from typing import NoReturn
 
 from secmarkd.compiler.chains import IN_DOUBT, NOT_REMEMBERED, OPENED, PROBE, chains
 from secmarkd.compiler.contradiction import describe_clash
-from secmarkd.compiler.grouping import EXACT, RANGED, Group, Selector, groups
+from secmarkd.compiler.grouping import EXACT, RANGED, Group, groups
 from secmarkd.compiler.lookups import GuardedLookup, RoleLookups
 from secmarkd.compiler.names import Namer
 from secmarkd.compiler.overlap import Box, Cell, Clash, resolve, resolve_points
 from secmarkd.errors import ConfigError, Problem
-from secmarkd.model.evaluate import exists
+from secmarkd.evaluate import exists
 from secmarkd.model.label_map import Environment, LabelMap, Mode, Ownership, Role, Rule, in_numbers
 from secmarkd.model.names import Name
-from secmarkd.model.precedence import cgroup_level
+from secmarkd.selectors.every import BY_WEIGHT, IN_WORDS
+from secmarkd.selectors.ports import PORTS
+from secmarkd.selectors.protocol import PROTOCOL
+from secmarkd.selectors.selector import Selector
+from secmarkd.table.cgroups import cgroup_level
 from secmarkd.table.elements import Elements, Field, key_width, pack_value
 from secmarkd.table.table import CgroupId, Chain, Lookup, Map, Object, ObjectKind, Remember, Table
 
@@ -40,14 +44,11 @@ OWNED = ("owner", "persist")
 """Flags with which the kernel refuses every other writer (owner, Linux 5.12), and keeps the table when the writer ends
 (persist, Linux 6.9 and nft 1.1.0). Without `persist` a restart would leave packets unlabelled."""
 
-_HASH_ORDER = (Selector.PROTOCOL, Selector.PORT, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.USER)
-_NAME_ORDER = (Selector.USER, Selector.REMOTE, Selector.LOCAL, Selector.INTERFACE, Selector.PORT, Selector.PROTOCOL)
-
 
 def compile_table(
     label_map: LabelMap, mode: Mode, environment: Environment, ownership: Ownership = Ownership.SHARED
 ) -> Table:
-    """The table that labels (or in rehearsal counts) exactly as `model.evaluate` says.
+    """The table that labels (or in rehearsal counts) exactly as `evaluate` says.
 
     Raises ConfigError, naming both places and a packet, where rules contradict each other, and where there are too many;
     NamesContradict where rules do so only by the numbers that this machine gives to names.
@@ -223,9 +224,7 @@ def _compile_group(
         cells, clashes = resolve(cells_of) if interval else resolve_points(cells_of)
         result.clashes.extend(clashes)
         if cells:
-            order = (
-                _interval_order(cells, group) if interval else tuple(each for each in _HASH_ORDER if each in fields)
-            )
+            order = _interval_order(cells, group) if interval else tuple(each for each in IN_WORDS if each in fields)
             built = _build_map(_map_name(role, number, group, interval), order, group, cells, interval, namer)
             result.maps.append(built)
             result.lookups.append(_lookup(group, cgroup, map_name=built.name, selectors=order))
@@ -245,15 +244,14 @@ def _lookup(
     selectors: tuple[Selector, ...] = (),
     object_name: str = "",
 ) -> GuardedLookup:
-    by_user = Selector.USER in group.exact
-    return GuardedLookup(cgroup, group.pattern, by_user, group.family, selectors, map_name, object_name)
+    return GuardedLookup(cgroup, group.pattern, group.family, selectors, map_name, object_name)
 
 
 def _split(group: Group, largest: int) -> tuple[list[Box], list[Box]]:
     """Boxes of single values, port ranges up to `largest` spelt out, and the other boxes."""
     spelt: list[Box] = []
     ranged: list[Box] = []
-    place = group.ranged.index(Selector.PORT) if Selector.PORT in group.ranged else None
+    place = group.ranged.index(PORTS) if PORTS in group.ranged else None
     for rule in group.rules:
         box = group.box(rule)
         low, high = rule.ports or (0, 0)
@@ -282,7 +280,7 @@ def _interval_order(cells: list[Cell], group: Group) -> tuple[Selector, ...]:
 def _build_map(
     name: str, order: tuple[Selector, ...], group: Group, cells: list[Cell], interval: bool, namer: Namer
 ) -> Map:
-    fields = tuple(each.field(group.family) for each in order)
+    fields = tuple(each.in_key.field(group.family) for each in order if each.in_key)
     places = [(group.ranged.index(each), True) if each in group.ranged else (group.exact.index(each), False)
               for each in order]  # fmt: skip
     names = namer.names_of({cell.rule.context for cell in cells})
@@ -304,9 +302,9 @@ def _values(cell: Cell, places: list[tuple[int, bool]], fields: tuple[Field, ...
 
 def _map_name(role: Role, number: int, group: Group, interval: bool) -> str:
     """For people: `server_remote4_port`. Guarded lookups have the number of their kind to tell them apart."""
-    words = [each.value for each in _NAME_ORDER if each in (*group.ranged, *group.exact)]
-    if Selector.PORT in group.ranged:
-        words.remove(Selector.PROTOCOL.value)
+    words = [each.name for each in BY_WEIGHT if each in (*group.ranged, *group.exact)]
+    if PORTS in group.ranged:
+        words.remove(PROTOCOL.name)
     words = [f"{word}{group.family}" if word in ("remote", "local") else word for word in words]
     guard = [f"guard{number}"] if group.cgroup or group.pattern else []
     return "_".join([role.value, *guard, *words, *(["ranges"] if interval else [])])

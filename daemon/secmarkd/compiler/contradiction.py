@@ -5,15 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import Any
 
-from secmarkd.compiler.grouping import Group, Selector
+from secmarkd.compiler.grouping import Group
 from secmarkd.compiler.overlap import Clash, Range
 from secmarkd.errors import Problem
+from secmarkd.evaluate import Contradiction, evaluate
 from secmarkd.model.address import Address, format_address, parse_address
-from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.label_map import Environment, LabelMap, Role
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS, protocol_name
+from secmarkd.selectors.every import BY_PROCESS
+from secmarkd.selectors.interface import INTERFACE
+from secmarkd.selectors.local import LOCAL
+from secmarkd.selectors.ports import PORTS
+from secmarkd.selectors.protocol import PROTOCOL
+from secmarkd.selectors.remote import REMOTE
 
 _REMOTES = {4: ("192.0.2.1", "203.0.113.77", "100.64.7.7"), 6: ("2001:db8::1", "3fff:77::7", "fd77:7::7")}
 _LOCALS = {4: ("198.51.100.1", "198.18.7.7"), 6: ("2001:db8:ffff::1", "fd99:9::9")}
@@ -56,21 +63,22 @@ def _packets(clash: Clash, group: Group) -> Iterator[Packet]:
     exact = dict(zip(group.exact, clash.exact, strict=True))
     hook = _HOOKS[clash.first.role]
     outgoing = hook is Hook.OUTPUT
-    protocol = int(exact.get(Selector.PROTOCOL, TCP))
-    has_ports = Selector.PORT in ranges or protocol in WITH_PORTS.values()
-    service = ranges[Selector.PORT][0] if Selector.PORT in ranges else _PORT
-    interface = str(exact.get(Selector.INTERFACE) or (group.pattern or "").replace("*", "0"))
+    protocol = int(exact.get(PROTOCOL, TCP))
+    has_ports = PORTS in ranges or protocol in WITH_PORTS.values()
+    service = ranges[PORTS][0] if PORTS in ranges else _PORT
+    process: dict[str, Any] = {each.name: exact[each] for each in BY_PROCESS if each in exact}
+    interface = str(exact.get(INTERFACE) or (group.pattern or "").replace("*", "0"))
     families = (6, 4) if protocol == ICMPV6 else (4, 6)  # the first is what people are shown
     for family in (group.family,) if group.family else families:
-        remotes = _addresses(ranges.get(Selector.REMOTE), family, _REMOTES)
-        locals_ = _addresses(ranges.get(Selector.LOCAL), family, _LOCALS)
+        remotes = _addresses(ranges.get(REMOTE), family, _REMOTES)
+        locals_ = _addresses(ranges.get(LOCAL), family, _LOCALS)
         for remote, local in product(remotes, locals_):
             yield Packet(
                 hook=hook, direction=Direction.ORIGINAL, protocol=protocol, opens=protocol in OPENED_PROTOCOLS, new=True,
                 source=local if outgoing else remote, destination=remote if outgoing else local,
                 source_port=_PORT if has_ports else None, destination_port=service if has_ports else None,
                 input_interface="" if outgoing else interface, output_interface=interface if outgoing else "",
-                user=int(exact[Selector.USER]) if Selector.USER in exact else None, cgroup=group.cgroup,
+                cgroup=group.cgroup, **process,
             )  # fmt: skip
 
 
@@ -89,8 +97,9 @@ def in_words(packet: Packet) -> str:
     ]
     interface = packet.input_interface or packet.output_interface
     words += ["on", interface] if interface else []
-    words += ["user", str(packet.user)] if packet.user is not None else []
-    words += ["cgroup", packet.cgroup] if packet.cgroup else []
+    for each in BY_PROCESS:
+        value = getattr(packet, each.name)
+        words += [each.name, str(value)] if value is not None else []
     return " ".join(words)
 
 

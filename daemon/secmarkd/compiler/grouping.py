@@ -3,48 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
+from typing import Any
 
 from secmarkd.compiler.overlap import Box
 from secmarkd.model.label_map import Rule
 from secmarkd.model.names import Name
-from secmarkd.model.precedence import Kind, kind
-from secmarkd.table.elements import Field
+from secmarkd.selectors.every import BY_WEIGHT, IN_WORDS
+from secmarkd.selectors.interface import pattern
+from secmarkd.selectors.precedence import Kind, kind
+from secmarkd.selectors.selector import Selector
 
-
-class Selector(Enum):
-    """A selector that is a field of a map's key, by the word it has in the map's name."""
-
-    PORT = "port"
-    REMOTE = "remote"
-    LOCAL = "local"
-    INTERFACE = "interface"
-    USER = "user"
-    PROTOCOL = "protocol"
-
-    def field(self, family: int) -> Field:
-        """The field of nft for it; `family` is that of the kind's addresses."""
-        if self in (Selector.REMOTE, Selector.LOCAL):
-            return Field.IPV4 if family == 4 else Field.IPV6
-        return _FIELDS[self]
-
-
-_FIELDS = {
-    Selector.PORT: Field.PORT,
-    Selector.INTERFACE: Field.INTERFACE,
-    Selector.USER: Field.USER,
-    Selector.PROTOCOL: Field.PROTOCOL,
-}
-
-RANGED = (Selector.REMOTE, Selector.LOCAL, Selector.PORT)
+RANGED = tuple(each for each in BY_WEIGHT if each.in_key and each.in_key.range)
 """Selectors whose values are ranges, in the order of their weight in `precedence.narrowness`."""
-EXACT = (Selector.PROTOCOL, Selector.INTERFACE, Selector.USER)
-
-
-_NO_NUMBER = 0
-"""In the place of the number that a name does not have."""
+EXACT = tuple(each for each in IN_WORDS if each.in_key and not each.in_key.range)
+_RANGES: dict[Selector, Callable[[Rule], Any]] = {
+    each: each.in_key.range for each in RANGED if each.in_key and each.in_key.range
+}
+_VALUES: dict[Selector, Callable[[Rule], Any]] = {each: each.in_key.value for each in EXACT if each.in_key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +43,22 @@ class Group:
 
     def box(self, rule: Rule) -> Box:
         """The rule as a box of this group's key space."""
-        exact = tuple(_exact_value(rule, selector) for selector in self.exact)
-        return Box(exact, tuple(_range(rule, selector) for selector in self.ranged), rule)
+        exact = tuple([_VALUES[each](rule) for each in self.exact])
+        return Box(exact, tuple([_RANGES[each](rule) for each in self.ranged]), rule)
 
 
 def groups(rules: Iterable[Rule]) -> list[Group]:
     """The rules of one role by kind, the most selective kind first, in an order that depends on nothing else."""
     sorted_out: dict[_GroupKey, list[Rule]] = {}
     for rule in rules:
-        key = (kind(rule), rule.cgroup or "", _pattern(rule) or "", _family(rule), rule.names if rule.waits else ())
+        key = (kind(rule), rule.cgroup or "", pattern(rule) or "", _family(rule), rule.names if rule.waits else ())
         sorted_out.setdefault(key, []).append(rule)
     result = []
-    for (_, cgroup, pattern, family, waits), members in sorted(sorted_out.items(), key=_most_selective_first):
+    for (_, cgroup, wildcard, family, waits), members in sorted(sorted_out.items(), key=_most_selective_first):
         first = members[0]
-        ranged = tuple(each for each in RANGED if _has_range(first, each))
-        exact = tuple(each for each in EXACT if _exact_value(first, each) != "")
-        result.append(Group(cgroup or None, pattern or None, family, ranged, exact, tuple(members), waits))
+        ranged = tuple(each for each, range_ in _RANGES.items() if range_(first) is not None)
+        exact = tuple(each for each, value in _VALUES.items() if value(first) is not None)
+        result.append(Group(cgroup or None, wildcard or None, family, ranged, exact, tuple(members), waits))
     return result
 
 
@@ -93,38 +70,6 @@ def _most_selective_first(item: tuple[_GroupKey, list[Rule]]) -> tuple[object, .
     return tuple(-number for number in rank), cgroup, pattern, family, waits
 
 
-def _has_range(rule: Rule, selector: Selector) -> bool:
-    match selector:
-        case Selector.PORT:
-            return rule.ports is not None or rule.service is not None
-        case Selector.REMOTE:
-            return rule.remote is not None
-        case _:
-            return rule.local is not None
-
-
-def _pattern(rule: Rule) -> str | None:
-    return rule.interface if rule.interface is not None and rule.interface.endswith("*") else None
-
-
 def _family(rule: Rule) -> int:
     network = rule.remote or rule.local
     return network.family if network else 0
-
-
-def _exact_value(rule: Rule, selector: Selector) -> int | str:
-    """The rule's value, or an empty string where it has none that belongs into a key."""
-    if selector is Selector.INTERFACE:
-        return "" if rule.interface is None or rule.interface.endswith("*") else rule.interface
-    if selector is Selector.USER and rule.user is None and rule.user_name is not None:
-        return _NO_NUMBER
-    value = rule.protocol if selector is Selector.PROTOCOL else rule.user
-    return "" if value is None else value
-
-
-def _range(rule: Rule, selector: Selector) -> tuple[int, int]:
-    if selector is Selector.PORT:
-        return rule.ports or (_NO_NUMBER, _NO_NUMBER)
-    network = rule.remote if selector is Selector.REMOTE else rule.local
-    assert network is not None
-    return network.low, network.high

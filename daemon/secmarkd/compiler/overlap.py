@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from secmarkd.model.label_map import Rule
-from secmarkd.model.precedence import narrowness
+from secmarkd.selectors.precedence import narrowness
 
 Exact = tuple[int | str, ...]
 Range = tuple[int, int]
@@ -28,7 +28,7 @@ class Box:
     rule: Rule
 
     @property
-    def strength(self) -> tuple[tuple[int, int, int], int]:
+    def strength(self) -> tuple[tuple[int, ...], int]:
         """Order among boxes of one kind: narrower values first, then the layer."""
         return narrowness(self.rule), int(self.rule.layer)
 

@@ -3,8 +3,7 @@
 
     directories     where files live, and which file replaces or masks which
     toml_positions  on which line each key and each array item was written
-    mistakes/       what is wrong with an item, and what to write instead
-    items           one port, address, user, interface... as written -> what it means
+    items           one type, context, duration... as written -> what it means; selectors' items are in `selectors`
     values          a value that is no list, and the list that is meant
     other_words     keys of other tools, and what to write instead
     syntax/         a text that is no TOML: where, why, and what to write instead

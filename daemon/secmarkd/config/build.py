@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secmarkd.config.files import Document, dotted
-from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.config.schema import Label, Selectors, SettingsFile, Table
 from secmarkd.config.selection import Selection, origin_at
 from secmarkd.config.toml_positions import Path
 from secmarkd.errors import Problem
+from secmarkd.mistakes.advice import Mistake, prose
 from secmarkd.model.context import Context, parse_context
 from secmarkd.model.label_map import Defaults, LabelMap, Role, Rule, Settings
 from secmarkd.model.note import Note
@@ -127,9 +127,7 @@ class RuleBuilder:
         if label.match:
             selections = [((*path, "match", index), entry) for index, entry in enumerate(label.match)]
         for place, selectors in selections:
-            # a packet that comes from another host has no user here
-            chosen = {Role.CLIENT: contexts[Role.CLIENT]} if selectors.user else contexts
-            self._select(name, chosen, document, place, selectors)
+            self._select(name, contexts, document, place, selectors)
         if len(self.problems) > wrong:
             return None
         return LabelSource(
@@ -151,6 +149,7 @@ class RuleBuilder:
         self, name: str, contexts: dict[Role, Context], document: Document, path: Path, selectors: Selectors
     ) -> None:
         selection = Selection(document, path, selectors)
+        contexts = {role: context for role, context in contexts.items() if role in selection.roles}
         combinations = selection.combinations()
         if combinations == 0:
             wrong = "no address here has the family (IPv4 or IPv6) of one in local, and no packet has one of each"

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
 from secmarkd.config.files import Document
-from secmarkd.config.mistakes.advice import Mistake, add, leave_out, prose, toml, write
-from secmarkd.config.mistakes.contexts import derived_name_mistake, label_name_mistake
 from secmarkd.config.schema import SELECTORS, Label
 from secmarkd.config.toml_positions import Path
 from secmarkd.config.validation import MOST_PROBLEMS, not_alone
 from secmarkd.errors import Problem
+from secmarkd.mistakes.advice import Mistake, add, leave_out, prose, toml, write
+from secmarkd.mistakes.contexts import derived_name_mistake, label_name_mistake
 from secmarkd.model.context import is_identifier
+from secmarkd.model.label_map import Role
+from secmarkd.selectors.every import SELECTOR_OF
 
 Complaint = tuple[Path, Mistake]
 
@@ -115,10 +117,13 @@ def _check_selectors(
         wrong = f"selects nothing (expected at least one of {', '.join(SELECTORS)})"
         example = write("{ tcp = [443] }", like=True) if path else add("as in tcp = [443]", ("tcp", "[443]"))
         yield path, Mistake(wrong, example)
-    if "user" in table and role in ("server", "forward"):
-        wrong = f"user applies to the client role only, and role is {role!r}"
-        client = [] if path or role == "forward" else [add('write role = "client"', ("role", '"client"'))]
-        yield (*path, "user"), Mistake(wrong, leave_out("remove user"), *client)
-    if "cgroup" in table and role == "forward":
-        wrong = "forwarded packets belong to no process of this host"
-        yield (*path, "cgroup"), Mistake(wrong, leave_out("remove cgroup"))
+    for key in (key for key in SELECTORS if key in table):
+        roles = SELECTOR_OF[key].roles
+        impossible = isinstance(role, str) and role in set(Role) - roles
+        if impossible and roles == {Role.CLIENT}:
+            wrong = f"{key} applies to the client role only, and role is {role!r}"
+            client = [] if path or role == "forward" else [add('write role = "client"', ("role", '"client"'))]
+            yield (*path, key), Mistake(wrong, leave_out(f"remove {key}"), *client)
+        elif impossible:
+            wrong = "forwarded packets belong to no process of this host"
+            yield (*path, key), Mistake(wrong, leave_out(f"remove {key}"))

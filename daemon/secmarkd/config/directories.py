@@ -8,8 +8,8 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.errors import Problem
+from secmarkd.mistakes.advice import Mistake, prose
 from secmarkd.model.label_map import Layer
 
 SETTINGS_FILE = "secmarkd.toml"

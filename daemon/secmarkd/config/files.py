@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from secmarkd.config.directories import Found
-from secmarkd.config.mistakes.advice import Mistake, prose
-from secmarkd.config.mistakes.words import short
 from secmarkd.config.syntax.diagnosis import encoding_problem, syntax_problem, utf16_problem
 from secmarkd.config.syntax.limits import beyond_limits
 from secmarkd.config.toml_positions import Path, Positions
 from secmarkd.errors import Problem, one_line
+from secmarkd.mistakes.advice import Mistake, prose
+from secmarkd.mistakes.words import short
 from secmarkd.model.label_map import Layer
 
 MAX_BYTES = 64 << 20

@@ -31,11 +31,11 @@ from secmarkd.config.directories import (
 )
 from secmarkd.config.files import Document, read_document
 from secmarkd.config.lookalikes import lookalikes
-from secmarkd.config.mistakes.advice import MOST, patience
 from secmarkd.config.schema import Label, LabelsFile, SettingsFile
 from secmarkd.config.trust import warnings_about
 from secmarkd.config.validation import problems_of
 from secmarkd.errors import ConfigError, Problem
+from secmarkd.mistakes.advice import MOST, patience
 from secmarkd.model.label_map import Environment, LabelMap, Mode
 from secmarkd.model.sources import LabelSource
 

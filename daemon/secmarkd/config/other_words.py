@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from secmarkd.config.mistakes.advice import Mistake, instead_of_key, leave_out, rename, toml
-from secmarkd.config.mistakes.contexts import role_mistake
-from secmarkd.config.mistakes.ports import service_names
-from secmarkd.config.mistakes.words import short
 from secmarkd.config.values import EXAMPLES, like, listed
 from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import Mistake, instead_of_key, leave_out, rename, toml
+from secmarkd.mistakes.contexts import role_mistake
+from secmarkd.mistakes.ports import service_names
+from secmarkd.mistakes.words import short
 from secmarkd.model.context import is_identifier
 from secmarkd.model.protocols import WITHOUT_PORTS
 

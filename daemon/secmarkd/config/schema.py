@@ -1,41 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The keys that exist, and their types: pydantic models, which are also what the JSON Schema is made of.
 
-An item is read by a function of `items`, so that a validated model holds numbers, prefixes and uids, not text. What one
+A selector's keys come from its description in `selectors`, and other values are read by functions of `items`, so that a
+validated model holds numbers, prefixes and uids, not text. What one
 key cannot know of another is in `checks`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from types import new_class
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from secmarkd.config import items
-from secmarkd.config.mistakes.ports import MAX_PORT
-from secmarkd.config.mistakes.processes import MAX_USER
-from secmarkd.config.mistakes.protocols import MAX_PROTOCOL
-from secmarkd.config.mistakes.settings import LONGEST, SHORTEST
 from secmarkd.config.toml_positions import Path
-from secmarkd.model.address import Prefix
+from secmarkd.mistakes.settings import LONGEST, SHORTEST
 from secmarkd.model.context import Context
 from secmarkd.model.label_map import Mode, OnDrift, OnStop, Ownership
-from secmarkd.model.protocols import WITH_PORTS, WITHOUT_PORTS
+from secmarkd.selectors.every import ITEMS
 
 _IDENTIFIER = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_.-]*$"}
 _LEVEL = {"type": "string", "pattern": r"^([A-Za-z0-9_][A-Za-z0-9_.,:-]*)?$"}
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_PORT}
-_RANGE_OR_NAME = {"type": "string", "pattern": "^([0-9]+ *- *[0-9]+|.*[A-Za-z].*)$"}
 _CONTEXT = {"type": "string", "pattern": r"^[^:\s]+:[^:\s]+:[^:\s]+(:\S+)?$"}
-_PROTOCOL_NAMES = sorted(WITH_PORTS | WITHOUT_PORTS)
 
 
 def _read(reader: Any, **schema: Any) -> Any:
     return PlainValidator(reader), WithJsonSchema(schema)
-
-
-def _ports(protocol: str) -> Any:
-    return _read(items.port_item(protocol), anyOf=[_NUMBER, _RANGE_OR_NAME])
 
 
 def _selector(description: str, *examples: Any) -> Any:
@@ -54,18 +45,6 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-Ports = tuple[int, int] | str
-_ADDRESS = {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}
-_PROTOCOL = _read(
-    items.protocol_item,
-    anyOf=[{"enum": _PROTOCOL_NAMES}, {"type": "integer", "minimum": 0, "maximum": MAX_PROTOCOL}],
-)
-_INTERFACE = _read(items.interface_item, type="string", minLength=1, maxLength=15, pattern=r"^[^\s/:\"'*]+\*?$")
-_USER = _read(
-    items.user_item,
-    anyOf=[{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0, "maximum": MAX_USER}],
-)
-_CGROUP = _read(items.cgroup_item, type="string", minLength=1)
 _TYPE = _read(items.type_item, **_IDENTIFIER)
 
 
@@ -75,47 +54,35 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Selectors(Table):
-    """What selects packets. All that are given must match; a list matches any of its members."""
+_SELECTORS = """What selects packets. All that are given must match; a list matches any of its members."""
 
-    tcp: list[Annotated[Ports, *_ports("tcp")]] = _selector(
-        "TCP ports of the service: numbers, ranges, or names from /etc/services.", [80, 443, "8008-8009"], ["https"]
-    )
-    udp: list[Annotated[Ports, *_ports("udp")]] = _selector(
-        "UDP ports of the service: numbers, ranges, or names from /etc/services.", [53], ["ntp"]
-    )
-    sctp: list[Annotated[Ports, *_ports("sctp")]] = _selector(
-        "SCTP ports of the service: numbers, ranges, or names from /etc/services.", [3868]
-    )
-    dccp: list[Annotated[Ports, *_ports("dccp")]] = _selector(
-        "DCCP ports of the service: numbers, ranges, or names from /etc/services.", [5004]
-    )
-    udplite: list[Annotated[Ports, *_ports("udplite")]] = _selector(
-        "UDP-Lite ports of the service: numbers, ranges, or names from /etc/services.", [5004]
-    )
-    protocol: list[Annotated[int, *_PROTOCOL]] = _selector(
-        "Protocols as a whole, whatever their ports: names or numbers (0 to 255). They are added to those of tcp, udp, "
-        "sctp, dccp and udplite.",
-        ["esp", 112],
-        ["icmp", "icmpv6"],
-    )
-    remote: list[Annotated[Prefix, *_read(items.remote_item, **_ADDRESS)]] = _selector(
-        "Addresses or networks of the other host, IPv4 and IPv6.", ["192.0.2.0/24", "2001:db8::/32"]
-    )
-    local: list[Annotated[Prefix, *_read(items.local_item, **_ADDRESS)]] = _selector(
-        "Addresses or networks of this host, IPv4 and IPv6.", ["198.51.100.7"]
-    )
-    interface: list[Annotated[str, *_INTERFACE]] = _selector(
-        "Interfaces of this host that the packets enter or leave by; * at the end stands for any end of a name.",
-        ["eth0", "wg*"],
-    )
-    user: list[Annotated[int | str, *_USER]] = _selector(
-        "Users, by name or uid, whose processes open the connection. Only for the client's role.", ["alice", 1000]
-    )
-    cgroup: list[Annotated[str, *_CGROUP]] = _selector(
-        "Cgroups of the local process, with those below them: paths below /sys/fs/cgroup.",
-        ["system.slice/nginx.service"],
-    )
+
+def _selectors() -> type[Table]:
+    """A model with a field for each key of each selector."""
+    keys = {
+        item.key: (
+            list[Annotated[Any, *_read(item.read, **item.schema)]],
+            _selector(item.description, *item.examples),
+        )
+        for item in ITEMS.values()
+    }
+    namespace = {
+        "__module__": __name__,
+        "__qualname__": "Selectors",
+        "__doc__": _SELECTORS,
+        "__annotations__": {key: annotation for key, (annotation, _) in keys.items()},
+        **{key: field for key, (_, field) in keys.items()},
+    }
+    return new_class("Selectors", (Table,), exec_body=lambda into: into.update(namespace))
+
+
+if TYPE_CHECKING:
+
+    class Selectors(Table):
+        """Its fields are those of `ITEMS`."""
+
+else:
+    Selectors = _selectors()
 
 
 class Label(Selectors):
@@ -231,8 +198,7 @@ class SettingsFile(Table):
     )
 
 
-SELECTORS = tuple(Selectors.model_fields)
-PORT_KEYS = tuple(WITH_PORTS)
+SELECTORS = tuple(ITEMS)
 
 
 def table_at(root: type[Table], path: Path) -> type[Table] | None:

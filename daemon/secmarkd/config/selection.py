@@ -9,21 +9,29 @@ from itertools import product
 from typing import Any
 
 from secmarkd.config.files import Document, dotted
-from secmarkd.config.schema import PORT_KEYS, SELECTORS, Selectors
+from secmarkd.config.schema import SELECTORS, Selectors
 from secmarkd.config.toml_positions import Path
 from secmarkd.model.context import Context
 from secmarkd.model.label_map import Layer, Origin, Role, Rule
-from secmarkd.model.names import Name, NameKind
-from secmarkd.model.protocols import WITH_PORTS
 from secmarkd.model.sources import Mention, Thing
+from secmarkd.selectors.every import BY_WEIGHT, ITEMS, SELECTOR_OF
+from secmarkd.selectors.local import LOCAL
+from secmarkd.selectors.ports import PORTS
+from secmarkd.selectors.protocol import PROTOCOL
+from secmarkd.selectors.remote import REMOTE
+from secmarkd.selectors.selector import Item
 
-_BESIDE_SERVICES = ("cgroup", "user", "remote", "local", "interface")
-_FAMILIED = (2, 3)
-"""Where remote and local stand among the dimensions."""
+_TOGETHER = (PORTS, PROTOCOL)
+"""What one of these selects and what the other does is selected by both."""
+_DIMENSIONS = (*((each,) for each in BY_WEIGHT if each not in _TOGETHER), _TOGETHER)
+"""The most selective first, so that it gives the place among lists of equal length."""
+_FAMILIED = (_DIMENSIONS.index((REMOTE,)), _DIMENSIONS.index((LOCAL,)))
 
 _NOTHING: dict[Any, Origin] = {}
 
-_NOT_GIVEN: list[tuple[Any, Origin]] = [(None, Origin("", 0, ""))]
+_Value = tuple[Item | None, Any, Origin]
+"""What one item of a list says, and where."""
+_NOT_GIVEN: list[_Value] = [(None, None, Origin("", 0, ""))]
 """A dimension without a list: one value, which says nothing; its place is never asked for."""
 
 
@@ -42,15 +50,16 @@ class Selection:
     def __init__(self, document: Document, path: Path, selectors: Selectors) -> None:
         self._layer: Layer = document.layer
         lists = self._lists = _lists(document, path, selectors)
-        services: dict[Any, Origin] = {}
-        for key in PORT_KEYS:
-            for ports, origin in lists.get(key, _NOTHING).items():
-                services.setdefault((WITH_PORTS[key], ports), origin)
-        for number, origin in lists.get("protocol", _NOTHING).items():
-            services[number, None] = origin
-        # the most selective first, as in model.precedence, so that it gives the place among lists of equal length
-        dimensions = [list(lists.get(key, _NOTHING).items()) for key in _BESIDE_SERVICES]
-        dimensions.append(list(services.items()))
+        self.roles = frozenset(Role).intersection(*(SELECTOR_OF[key].roles for key in lists))
+        dimensions: list[list[_Value]] = [
+            [
+                (item, value, origin)
+                for selector in dimension
+                for item in selector.items
+                for value, origin in lists.get(item.key, _NOTHING).items()
+            ]
+            for dimension in _DIMENSIONS
+        ]
         self._widest = max(range(len(dimensions)), key=lambda index: (len(dimensions[index]), -index))
         self._dimensions = [dimension or _NOT_GIVEN for dimension in dimensions]
 
@@ -63,49 +72,33 @@ class Selection:
         remotes, locals_ = (self._dimensions[index] for index in _FAMILIED)
         if remotes is _NOT_GIVEN or locals_ is _NOT_GIVEN:
             return count * len(remotes) * len(locals_)
-        there, here = (Counter(prefix.family for prefix, _ in prefixes) for prefixes in (remotes, locals_))
+        there, here = (Counter(prefix.family for _, prefix, _ in prefixes) for prefixes in (remotes, locals_))
         return count * sum(there[family] * here[family] for family in there)
 
     def rules(self, label: str, contexts: Mapping[Role, Context]) -> Iterator[Rule]:
         """An atomic rule for each combination and role."""
         layer, widest = self._layer, self._widest
         for combination in product(*self._dimensions):
-            (cgroup, _), (user, _), (remote, _), (local, _), (interface, _), (service, _) = combination
+            remote, local = (combination[index][1] for index in _FAMILIED)
             if remote is not None and local is not None and remote.family != local.family:
                 continue
-            protocol, ports = service if service is not None else (None, None)
+            fields: dict[str, Any] = {}
+            for item, value, _ in combination:
+                if item is not None:
+                    fields.update(item.rule(value))
+            origin = combination[widest][2]
             for role, context in contexts.items():
-                yield Rule(
-                    label=label,
-                    context=context,
-                    role=role,
-                    origin=combination[widest][1],
-                    layer=layer,
-                    protocol=protocol,
-                    ports=None if isinstance(ports, str) else ports,
-                    remote=remote,
-                    local=local,
-                    interface=interface,
-                    user=None if isinstance(user, str) else user,
-                    cgroup=cgroup,
-                    user_name=user if isinstance(user, str) else None,
-                    service=ports if isinstance(ports, str) else None,
-                )
+                yield Rule(label=label, context=context, role=role, origin=origin, layer=layer, **fields)
 
     def mentions(self, label: str) -> Iterator[Mention]:
         """What of this machine the table names, each value once, in order of the keys."""
         for key in (key for key in SELECTORS if key in self._lists):
+            item = ITEMS[key]
             for value, origin in self._lists[key].items():
-                match key:
-                    case "cgroup" | "interface" | "local":
-                        yield Mention(label, Thing(key), value, origin)
-                    case "user" if isinstance(value, str):
-                        yield Mention(label, Thing.NAME, Name(NameKind.USER, value), origin)
-                    case _ if key in PORT_KEYS and isinstance(value, str):
-                        name = Name(NameKind.SERVICE, value, WITH_PORTS[key])
-                        yield Mention(label, Thing.NAME, name, origin)
-                    case _:
-                        pass
+                if item.thing is not None:
+                    yield Mention(label, item.thing, value, origin)
+                elif (name := item.names(value)) is not None:
+                    yield Mention(label, Thing.NAME, name, origin)
 
 
 def _lists(document: Document, path: Path, selectors: Selectors) -> dict[str, dict[Any, Origin]]:

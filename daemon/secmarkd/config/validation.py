@@ -9,15 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from secmarkd.config.files import Document
-from secmarkd.config.mistakes.advice import Mistake, leave_out, prose, rename, toml_key, write
-from secmarkd.config.mistakes.contexts import role_mistake
-from secmarkd.config.mistakes.settings import choice_mistake
-from secmarkd.config.mistakes.words import near, short, shown
 from secmarkd.config.other_words import other_setting, other_word
 from secmarkd.config.schema import SELECTORS, LabelsFile, SettingsFile, Table, table_at
 from secmarkd.config.toml_positions import Path
 from secmarkd.config.values import EXAMPLES, list_mistake, table_mistake
 from secmarkd.errors import Problem
+from secmarkd.mistakes.advice import Mistake, leave_out, prose, rename, toml_key, write
+from secmarkd.mistakes.contexts import role_mistake
+from secmarkd.mistakes.settings import choice_mistake
+from secmarkd.mistakes.words import near, short, shown
 
 MOST_PROBLEMS = 1000
 """Of one file. Nobody reads more, and what is behind them mostly has the same cause."""

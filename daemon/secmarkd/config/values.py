@@ -5,31 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secmarkd.config import items
-from secmarkd.config.mistakes.advice import Mistake, Reader, as_table, instead_of_key, settled, toml, write
-from secmarkd.config.mistakes.words import shown
 from secmarkd.errors import Fix
-from secmarkd.model.protocols import WITH_PORTS
-
-READERS: Mapping[str, Reader] = {
-    **{name: items.port_item(name) for name in WITH_PORTS},
-    "protocol": items.protocol_item,
-    "remote": items.remote_item,
-    "local": items.local_item,
-    "interface": items.interface_item,
-    "user": items.user_item,
-    "cgroup": items.cgroup_item,
-}
-"""Of each key that has a list, its items' reader."""
+from secmarkd.mistakes.advice import Mistake, as_table, instead_of_key, settled, toml, write
+from secmarkd.mistakes.words import shown
+from secmarkd.selectors.every import ITEMS
 
 EXAMPLES: Mapping[str, str] = {
-    **dict.fromkeys(WITH_PORTS, "[443]"),
-    "protocol": '["esp"]',
-    "remote": '["192.0.2.0/24"]',
-    "local": '["198.51.100.7"]',
-    "interface": '["eth0"]',
-    "user": "[0]",
-    "cgroup": '["system.slice/nginx.service"]',
+    **{key: item.like for key, item in ITEMS.items()},
     "match": "[{ tcp = [443] }]",
     "type": '"http_server_packet_t"',
     "context": '"system_u:object_r:http_server_packet_t:s0"',
@@ -40,14 +22,13 @@ EXAMPLES: Mapping[str, str] = {
 
 def listed(key: str, value: object) -> str:
     """The value as the list that the key needs; empty where it cannot be told."""
-    read = READERS.get(key)
-    if read is None:
+    if key not in ITEMS:
         return ""
     texts: list[str] = []
     for each in value if isinstance(value, list) else [value]:
         if not isinstance(each, str | int) or isinstance(each, bool):
             return ""
-        one = settled(read, each)
+        one = settled(ITEMS[key].read, each)
         if not one:
             return ""
         texts += one
@@ -66,7 +47,7 @@ def list_mistake(key: str, value: object) -> Mistake:
         inside = toml([value]) if isinstance(value, dict) and value else EXAMPLES["match"]
         return Mistake(wrong, write(inside))
     try:
-        READERS[key](value)
+        ITEMS[key].read(value)
     except ValueError as error:
         advised = error.fixes if isinstance(error, Mistake) else ()
         fixes = [_outside(fix) for fix in advised if not fix.prose]

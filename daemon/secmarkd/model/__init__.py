@@ -8,8 +8,6 @@ protocols   protocol numbers, and which have ports
 names       names of users and services, which this machine turns into numbers
 quoting     what nft can quote
 packet      a packet as a netfilter hook sees it
-precedence  which of two rules wins
-evaluate    the specification: from a label map and a packet to the label
 sources     where labels and settings come from, for people
 forwarded   the contexts of forwarded packets
 host        what of this host's network packets can show

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from secmarkd.model.address import Prefix
-from secmarkd.model.evaluate import interface_matches
 
 VRF = "vrf"
 
@@ -22,6 +21,11 @@ class Interface:
     """The bridge, bond or other interface that it is a port of; empty for none."""
     other_names: tuple[str, ...] = ()
     """By which `ip` knows it too, and rules do not."""
+
+
+def interface_matches(pattern: str, name: str) -> bool:
+    """Whether an interface has the literal name, or begins as the pattern before its `*` does."""
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 @dataclass(frozen=True, slots=True)

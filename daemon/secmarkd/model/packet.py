@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from secmarkd.model.address import Address
 from secmarkd.model.context import Context
+from secmarkd.model.label_map import Role
 
 
 class Hook(StrEnum):
@@ -66,3 +67,14 @@ class Packet:
     def loopback(self) -> bool:
         """Whether the packet stays on this host: then both of its ends share one conntrack entry."""
         return "lo" in (self.input_interface, self.output_interface)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A packet seen under one role: which of its ends is remote, and which port is the service's."""
+
+    role: Role
+    service_port: int | None
+    remote: Address
+    local: Address
+    interface: str

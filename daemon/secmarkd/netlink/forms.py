@@ -25,6 +25,7 @@ from secmarkd.netlink.expression import (
     Source,
 )
 from secmarkd.nft.element_text import interface_text
+from secmarkd.selectors.fields import FIELD_OF, META_NUMBERS
 from secmarkd.table.table import CgroupId, Key, Match, Span, Value
 
 NFPROTO = "nfproto"
@@ -76,9 +77,9 @@ def field_of(source: Source) -> tuple[Key, Fact | None] | None:
     if source.masked is not None:
         return None
     for form in forms_of(source):
-        if form.key in _PORT_BY_PROTOCOL or form.key not in _FIELDS:
+        if form.key in _PORT_BY_PROTOCOL or form.key not in FIELD_OF:
             continue
-        if source.width == _FIELDS[form.key]:
+        if source.width == FIELD_OF[form.key].width:
             return form.key, form.needs
     return None
 
@@ -88,7 +89,7 @@ def field_of(source: Source) -> tuple[Key, Fact | None] | None:
 
 def _number(key: Key, test: Test) -> Match:
     """Numbers: one, a range, or an anonymous set."""
-    host = key is Key.SKUID
+    host = key in FIELD_OF and FIELD_OF[key].turned
     source = test.source
     turned = host and isinstance(test, Between)
     if source.masked or source.turned != ((1, source.width) if turned else None):
@@ -243,7 +244,7 @@ _FORMS: dict[tuple[str, tuple[int, ...]], tuple[tuple[Form, int], ...]] = {
     (META, (16,)): ((Form(Key.L4PROTO, _number), 1),),
     (META, (6,)): ((Form(Key.IIFNAME, _interface), 16),),
     (META, (7,)): ((Form(Key.OIFNAME, _interface), 16),),
-    (META, (10,)): ((Form(Key.SKUID, _number), 4),),
+    **{(META, (number,)): ((Form(key, _number), FIELD_OF[key].width),) for number, key in META_NUMBERS.items()},
     (CT, (1,)): ((Form(Key.CT_DIRECTION, _word({0: "original", 1: "reply"})), 1),),
     (CT, (0,)): ((Form(Key.CT_STATE, _bits(_STATES, ",".join)), 4),),
     (CT, (2,)): ((Form(Key.CT_STATUS, _bits(_STATUS, ",".join)), 4),),
@@ -265,9 +266,3 @@ _ADDRESSES: dict[tuple[int, ...], tuple[tuple[Form, int], ...]] = {
     (NETWORK, 24): ((Form(Key.IP6_DADDR, _address(6), _IPV6), 16),),
 }
 """Of a prefix nft loads only the bytes that it has, so the width is the greatest."""
-
-_FIELDS = {
-    Key.L4PROTO: 1, Key.IIFNAME: 16, Key.OIFNAME: 16, Key.SKUID: 4, Key.TH_SPORT: 2, Key.TH_DPORT: 2,
-    Key.IP_SADDR: 4, Key.IP_DADDR: 4, Key.IP6_SADDR: 16, Key.IP6_DADDR: 16,
-}  # fmt: skip
-"""Keys that can be fields of a map, with their bytes."""

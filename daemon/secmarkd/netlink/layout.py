@@ -2,8 +2,8 @@
 """How the kernel keeps the keys of our maps, and how to turn many of them at once into packed ones.
 
 In the kernel a key of several fields has each field padded with zeros to 4 bytes, one of a
-single field is not padded. Numbers are in network byte order but for user ids in maps without ranges, which are in the
-order of the machine (nft turns them around where they have to be compared as ranges). Seen with nft 1.0.6 and 1.1.3.
+single field is not padded. Numbers are in network byte order but for uids and the like in maps without ranges, which are in
+the order of the machine (nft turns them around where they have to be compared as ranges). Seen with nft 1.0.6 and 1.1.3.
 
 Bytes are moved column by column, with slices that have a step: 11 columns of 10,000 elements take 0.07 ms.
 """
@@ -53,7 +53,7 @@ def layout_of(fields: tuple[Field, ...], interval: bool) -> Layout:
     start = 0
     for field in fields:
         own = range(start, start + field.width)
-        turned = field is Field.USER and not interval and sys.byteorder == "little"
+        turned = field.turned and not interval and sys.byteorder == "little"
         places += reversed(own) if turned else own
         end = own.stop if len(fields) == 1 else start + -(-field.width // _REGISTER) * _REGISTER
         pads += range(own.stop, end)

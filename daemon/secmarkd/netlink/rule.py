@@ -42,6 +42,7 @@ from secmarkd.netlink.forms import (
     forms_of,
 )
 from secmarkd.netlink.words import step_words
+from secmarkd.selectors.fields import FIELD_OF
 from secmarkd.table.elements import Field
 from secmarkd.table.table import (
     DynamicSet,
@@ -65,18 +66,6 @@ OBJECT_KINDS = {1: ObjectKind.COUNTER, 8: ObjectKind.SECMARK}
 """NFT_OBJECT_COUNTER, NFT_OBJECT_SECMARK."""
 _META_SECMARK, _CT_SECMARK = Source(META, (14,), 4), Source(CT, (4,), 4)
 _SAVE, _RESTORE = Put(CT, 4, _META_SECMARK), Put(META, 14, _CT_SECMARK)
-_FIELDS = {
-    Key.L4PROTO: Field.PROTOCOL,
-    Key.TH_SPORT: Field.PORT,
-    Key.TH_DPORT: Field.PORT,
-    Key.IP_SADDR: Field.IPV4,
-    Key.IP_DADDR: Field.IPV4,
-    Key.IP6_SADDR: Field.IPV6,
-    Key.IP6_DADDR: Field.IPV6,
-    Key.IIFNAME: Field.INTERFACE,
-    Key.OIFNAME: Field.INTERFACE,
-    Key.SKUID: Field.USER,
-}
 _ADD, _UPDATE = 0, 1
 """NFT_DYNSET_OP_*."""
 _ENDS = ("accept", "return")
@@ -196,7 +185,7 @@ class _Reader:
 
     def _key(self, source: Source, kind: Field, map_: Map) -> Key:
         found = field_of(source)
-        if found is None or _FIELDS[found[0]] is not kind or source.turned not in _turns(kind, map_):
+        if found is None or FIELD_OF[found[0]] is not kind or source.turned not in _turns(kind, map_):
             raise NotOurs("another key")
         key, needs = found
         if needs is not None and self.known.get(needs[0]) != needs[1]:
@@ -209,7 +198,7 @@ def _turns(kind: Field, map_: Map) -> tuple[tuple[int, int] | None, ...]:
     1.0.6 writes that for one byte as well, of which it does nothing."""
     if not map_.interval:
         return (None,)
-    if kind is Field.USER:
+    if kind.turned:
         return ((1, kind.width),)
     return (None, (1, 2)) if kind is Field.PROTOCOL else (None,)
 

@@ -16,7 +16,7 @@ from secmarkd.netlink.element import attributes
 from secmarkd.netlink.expression import text
 from secmarkd.netlink.layout import layout_of
 from secmarkd.netlink.words import printable
-from secmarkd.table.elements import Elements, Field, key_width
+from secmarkd.table.elements import ByteOrder, Elements, Field, key_width
 from secmarkd.table.table import DynamicSet, Key, Map, ObjectKind
 
 NAME, FLAGS, KEY_TYPE, KEY_LEN, DATA_TYPE, DATA_LEN, POLICY, DESC = 2, 3, 4, 5, 6, 7, 8, 9
@@ -30,10 +30,9 @@ _FLAG_WORDS = {
 _DESC_SIZE, _DESC_CONCAT, _FIELD_LEN = 1, 2, 1
 _INTEGER, _CT_ID_WIDTH = 4, 4
 """The type and the bytes of `ct id`."""
-_TYPES = {Field.PROTOCOL: 12, Field.PORT: 13, Field.IPV4: 7, Field.IPV6: 8, Field.INTERFACE: 41, Field.USER: 24}
 _TYPE_BITS = 6
-_FIELDS = {number: each for each, number in _TYPES.items()}
-_TYPE_WORDS = {**{number: each.nft_type for each, number in _TYPES.items()}, 19: "mark", 1: "verdict"}
+_FIELDS = {each.number: each for each in Field}
+_TYPE_WORDS = {**{each.number: each.nft_type for each in Field}, 19: "mark", 1: "verdict"}
 OBJECT_WORDS = {
     1: "counter", 2: "quota", 3: "ct helper", 4: "limit", 5: "connlimit", 6: "tunnel", 7: "ct timeout", 8: "secmark",
     9: "ct expectation", 10: "synproxy",
@@ -41,8 +40,6 @@ OBJECT_WORDS = {
 """NFT_OBJECT_*, with nft's words where it has one."""
 _KEY_BYTEORDER, _KEY_TYPEOF, _DATA_TYPEOF, _DATA_INTERVAL, _COMMENT = 0, 3, 4, 6, 7
 _TYPEOFS = (_KEY_TYPEOF, _DATA_TYPEOF)
-_BYTEORDERS = {Field.PROTOCOL: 0, Field.PORT: 2, Field.IPV4: 2, Field.IPV6: 2, Field.INTERFACE: 1, Field.USER: 1}
-"""What libnftables notes of the order of the bytes in a key of one field; of several it is 0."""
 _BIG_ENDIAN = (2).to_bytes(4, sys.byteorder)
 RECORDED_TYPEOFS = frozenset(
     map(
@@ -169,7 +166,7 @@ def _dynamic(name: str, found: Mapping[int, bytes]) -> DynamicSet | None:
 
 def _notes(fields: tuple[Field, ...]) -> dict[int, bytes]:
     """What libnftables notes of a map of ours, by kind of user data, besides the expressions."""
-    order = _BYTEORDERS[fields[0]] if len(fields) == 1 else 0
+    order = fields[0].order if len(fields) == 1 else ByteOrder.NONE
     return {_KEY_BYTEORDER: order.to_bytes(4, sys.byteorder), _DATA_INTERVAL: bytes(4)}
 
 

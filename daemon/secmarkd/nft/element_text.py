@@ -16,11 +16,9 @@ _INTERFACE = re.compile(r"[!#-)+-Z\]^-~]{1,15}\Z")
 """Printable ASCII without space, quotation mark, backslash (nft's escape in interface names) and `*`."""
 
 _FORMATS: dict[Field, tuple[str, str]] = {
-    Field.PROTOCOL: ("B", "%d"),
-    Field.PORT: ("H", "%d"),
+    **{each: ({1: "B", 2: "H", 4: "I"}[each.width], "%d") for each in Field if each.width <= 4},
     Field.IPV4: ("4B", "%d.%d.%d.%d"),
     Field.IPV6: ("8H", "%x:%x:%x:%x:%x:%x:%x:%x"),
-    Field.USER: ("I", "%d"),
 }
 """How each field of numbers is unpacked and printed where it is a single value."""
 

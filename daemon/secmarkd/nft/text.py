@@ -17,6 +17,7 @@ from typing import assert_never
 from secmarkd.nft.element_text import element_lines, interface_text, key_lines
 from secmarkd.nft.names import named
 from secmarkd.nft.render import render_chain_head, render_rule, render_set
+from secmarkd.selectors.fields import FIELD_OF
 from secmarkd.table.cgroups import writable
 from secmarkd.table.table import (
     FAMILY,
@@ -181,15 +182,6 @@ def _elements(verb: str, map_: Map, lines: Iterator[str]) -> list[str]:
     return [f"{verb} element {_HERE} {named(map_.name)} {{", body, "}"] if body else []
 
 
-_LOOKED_UP = frozenset(
-    {
-        Key.L4PROTO, Key.IIFNAME, Key.OIFNAME, Key.SKUID, Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR,
-        Key.TH_SPORT, Key.TH_DPORT,
-    }
-)  # fmt: skip
-"""What can be a field of a map's key."""
-
-
 def _check(statement: Statement) -> None:
     """ValueError for a statement that cannot be written as it is."""
     match statement:
@@ -199,7 +191,7 @@ def _check(statement: Statement) -> None:
             named(name)
         case Lookup(_, keys, map_):
             named(map_)
-            if not keys or not set(keys) <= _LOOKED_UP:
+            if not keys or not set(keys) <= FIELD_OF.keys():
                 raise ValueError(f"no map can be looked up by {' . '.join(keys)}")
         case InSet(_, name) | Remember(_, name):
             named(name)

@@ -10,10 +10,12 @@ from itertools import combinations
 
 from secmarkd.errors import UsageError, one_line
 from secmarkd.model.packet import Hook
+from secmarkd.selectors.every import BY_PROCESS
 
 EXAMPLE = "in tcp from 192.0.2.7:51234 to 198.51.100.7:443 on eth0"
 
-GRAMMAR = """\
+_PROCESS = "\n".join(f"         | {each.clause:<25} the local process's {each.name}" for each in BY_PROCESS)
+GRAMMAR = f"""\
 packet   = hook protocol clause...   the clauses in any order, each at most once
 hook     = in | out | forward        as seen from this host
 protocol = NAME | NUMBER             tcp, udp, icmp, ...
@@ -29,8 +31,7 @@ clause   = from end                  required
          | saved CONTEXT             the label on its connection: an earlier packet's, or that of the connection
                                      that announced it
          | labelled CONTEXT          out only: the label that the packet carries already, as inside a tunnel
-         | user NAME | user UID      the local process's user
-         | cgroup PATH               the local process's cgroup
+{_PROCESS}
 end      = ADDRESS | ADDRESS:PORT | [ADDRESS]:PORT | ADDRESS port PORT
                                      the third for IPv6; PORT is a number or a name of /etc/services
 """
@@ -39,7 +40,7 @@ end      = ADDRESS | ADDRESS:PORT | [ADDRESS]:PORT | ADDRESS port PORT
 _HOOKS = {"in": Hook.INPUT, "out": Hook.OUTPUT, "forward": Hook.FORWARD}
 FLAGS = ("reply", "untracked", "syn", "established", "unseen", "expected")
 """The clauses of one word."""
-VALUES = ("on", "via", "saved", "labelled", "user", "cgroup")
+VALUES = ("on", "via", "saved", "labelled", *(each.name for each in BY_PROCESS))
 """Those of a word and a value; `from` and `to` have an end."""
 _ENDS = ("from", "to")
 _CLAUSES = (*_ENDS, *VALUES, *FLAGS)

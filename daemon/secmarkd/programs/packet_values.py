@@ -14,19 +14,22 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from secmarkd.adapters.host.names import look_up
-from secmarkd.config.items import cgroup_item, interface_item, protocol_item, remote_item, user_item
 from secmarkd.model.address import Address, parse_address, parse_prefix
 from secmarkd.model.context import Context, parse_context
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import ICMP, ICMPV6, OPENED_PROTOCOLS, TCP, WITH_PORTS
 from secmarkd.programs.packet_syntax import End, PacketSyntaxError, PacketWords, Word, parse_words
+from secmarkd.selectors.every import BY_PROCESS, ITEMS
+from secmarkd.selectors.interface import read_interface
+from secmarkd.selectors.protocol import read_protocol
+from secmarkd.selectors.selector import Item
 
 ASSUMED_PORT = 50000
 """The port of the end whose port decides nothing."""
 
-UNKNOWN_USER = 2**32 - 1
-"""The uid of a user whose name cannot be looked up; no process has it."""
+UNKNOWN = 2**32 - 1
+"""The uid of a user whose name cannot be looked up, and the like; no process has it."""
 PATIENCE = 5.0
 """Seconds for the lookup of a name."""
 
@@ -37,10 +40,10 @@ _DIGITS = 10
 """More than any number here needs; int() refuses thousands of them in its own way."""
 
 
-def parse_packet(arguments: Sequence[str], *, unknown_user: bool = False) -> tuple[Packet, tuple[str, ...]]:
+def parse_packet(arguments: Sequence[str], *, may_be_unknown: bool = False) -> tuple[Packet, tuple[str, ...]]:
     """The packet, and what was assumed because the words do not say it. Raises PacketSyntaxError.
 
-    `unknown_user`: a user whose name cannot be looked up is UNKNOWN_USER instead of an error.
+    `may_be_unknown`: what cannot be looked up of the process is UNKNOWN instead of an error.
     """
     words = parse_words(arguments)
     flags = words.flags.keys()
@@ -51,7 +54,7 @@ def parse_packet(arguments: Sequence[str], *, unknown_user: bool = False) -> tup
     direction = _direction(words)
     source_port, destination_port = _ports(words, protocol, direction, assumed)
     entering, leaving = _interfaces(words, source, destination, assumed)
-    user, cgroup, saved = _process(words, unknown_user)
+    process, saved = _process(words, may_be_unknown), _saved(words)
     new = direction is Direction.ORIGINAL and not flags & {"established", "unseen"}
     remembered = direction is not Direction.UNKNOWN and not new and "unseen" not in flags
     if remembered and saved is None:
@@ -59,8 +62,8 @@ def parse_packet(arguments: Sequence[str], *, unknown_user: bool = False) -> tup
     packet = Packet(
         hook=words.hook, direction=direction, protocol=protocol, source=source, destination=destination,
         source_port=source_port, destination_port=destination_port, input_interface=entering, output_interface=leaving,
-        opens=_opens(words, protocol, new=new), new=new, remembered=remembered, user=user, cgroup=cgroup,
-        expected="expected" in flags, saved=saved, label=_label(words),
+        opens=_opens(words, protocol, new=new), new=new, remembered=remembered,
+        expected="expected" in flags, saved=saved, label=_label(words), **process,
     )  # fmt: skip
     return packet, tuple(assumed)
 
@@ -72,7 +75,7 @@ def _number(text: str) -> int | None:
 
 def _protocol(word: Word) -> int:
     number = _number(word.text)
-    return _item(protocol_item, word, word.text if number is None else number)
+    return _item(read_protocol, word, word.text if number is None else number)
 
 
 def _address(end: End) -> Address:
@@ -86,7 +89,7 @@ def _address(end: End) -> Address:
     except ValueError:
         message = f"expected ADDRESS or ADDRESS:PORT (IPv6: [2001:db8::1]:443), got {word}"
         raise PacketSyntaxError(message, word) from None
-    _item(remote_item, word)  # which knows addresses that no packet has
+    _item(ITEMS["remote"].read, word)  # which knows addresses that no packet has
     return parsed
 
 
@@ -187,42 +190,44 @@ def _interface(words: PacketWords, keyword: str) -> str:
         return ""
     if word.text.endswith("*"):
         raise PacketSyntaxError(f"expected one interface, got the pattern {word}; name the interface", word)
-    return _item(interface_item, word)
+    return _item(read_interface, word)
 
 
-def _process(words: PacketWords, unknown_user: bool) -> tuple[int | None, str | None, Context | None]:
-    """The local process's user and cgroup, and the label saved on the connection."""
-    user, cgroup, saved = (words.values.get(keyword) for keyword in ("user", "cgroup", "saved"))
-    process = user or cgroup
-    if words.hook is Hook.FORWARD and process:
-        keyword = "user" if user else "cgroup"
-        raise PacketSyntaxError(f"a forwarded packet belongs to no process of this host; remove {keyword}", process)
+def _process(words: PacketWords, may_be_unknown: bool) -> dict[str, Any]:
+    """What is given of the local process, by the packet's fields."""
+    found = {each: words.values[each.name] for each in BY_PROCESS if each.name in words.values}
+    for each, word in found.items():
+        if words.hook is Hook.FORWARD:
+            message = f"a forwarded packet belongs to no process of this host; remove {each.name}"
+            raise PacketSyntaxError(message, word)
+        if "saved" in words.values and "user" not in words.values:
+            message = f"with saved and {each.name}, expected user too: the kernel knows both of a process or neither"
+            raise PacketSyntaxError(f"{message}; add user NAME", word)
+    return {each.name: _of_process(each.items[0], word, may_be_unknown) for each, word in found.items()}
+
+
+def _of_process(item: Item, word: Word, may_be_unknown: bool) -> int | str:
+    number = _number(word.text) if item.thing is None else None
+    value: int | str = _item(item.read, word, word.text if number is None else number)
+    name = item.names(value)
+    if name is None:
+        return value
+    found = look_up([name], PATIENCE)
+    if name in found.missing and not may_be_unknown:
+        raise PacketSyntaxError(f"unknown {item.key} {word}: {found.missing[name]}", word)
+    return found.numbers.get(name, UNKNOWN)
+
+
+def _saved(words: PacketWords) -> Context | None:
+    """The label saved on the connection."""
+    saved = words.values.get("saved")
     if saved and "unseen" in words.flags:
         message = "a label is saved when the opening of a connection is seen; remove saved or unseen"
         raise PacketSyntaxError(message, words.flags["unseen"])
     if saved and "untracked" in words.flags:
         message = "an untracked packet has no connection that could have a label; remove saved or untracked"
         raise PacketSyntaxError(message, words.flags["untracked"])
-    if saved and cgroup and not user:
-        message = "with saved and cgroup, expected user too: the kernel knows both of a process or neither"
-        raise PacketSyntaxError(f"{message}; add user NAME", cgroup)
-    return (
-        _user(user, unknown_user) if user else None,
-        _item(cgroup_item, cgroup) if cgroup else None,
-        _item(parse_context, saved) if saved else None,
-    )
-
-
-def _user(word: Word, may_be_unknown: bool) -> int:
-    number = _number(word.text)
-    user = _item(user_item, word, word.text if number is None else number)
-    if isinstance(user, int):
-        return user
-    name = Name(NameKind.USER, user)
-    found = look_up([name], PATIENCE)
-    if name in found.missing and not may_be_unknown:
-        raise PacketSyntaxError(f"unknown user {word}: {found.missing[name]}", word)
-    return found.numbers.get(name, UNKNOWN_USER)
+    return _item(parse_context, saved) if saved else None
 
 
 def _item(read: Callable[[Any], _Meaning], word: Word, value: str | int = "") -> _Meaning:

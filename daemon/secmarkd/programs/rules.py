@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from secmarkd.model.label_map import Origin, Rule
-from secmarkd.model.protocols import protocol_name
+from secmarkd.selectors.every import IN_WORDS
 
 
 def place(origin: Origin) -> str:
@@ -21,29 +21,16 @@ def origin_json(origin: Origin) -> dict[str, Any]:
 
 def selectors(rule: Rule) -> str:
     """A rule's selectors in words: `tcp 443 remote 192.0.2.0/24 on eth0`."""
-    words = [protocol_name(rule.protocol)] if rule.protocol is not None else []
-    if rule.ports:
-        low, high = rule.ports
-        words.append(str(low) if low == high else f"{low}-{high}")
-    elif rule.service:
-        words.append(rule.service)
-    user = rule.user if rule.user is not None else rule.user_name
-    named = (("remote", rule.remote), ("local", rule.local), ("on", rule.interface), ("user", user))
-    words += [f"{word} {value}" for word, value in (*named, ("cgroup", rule.cgroup)) if value is not None]
-    return " ".join(words) or "everything"
+    return " ".join(each.words(rule) for each in IN_WORDS if each.given(rule)) or "everything"
 
 
 def rule_json(rule: Rule) -> dict[str, Any]:
     """An atomic rule with its origin; selectors that are not given are left out."""
-    given = {
-        "protocol": protocol_name(rule.protocol) if rule.protocol is not None else None,
-        "ports": list(rule.ports) if rule.ports else None,
-        "remote": text_or_none(rule.remote), "local": text_or_none(rule.local), "interface": rule.interface,
-        "user": rule.user, "cgroup": rule.cgroup, "user_name": rule.user_name, "service": rule.service,
-    }  # fmt: skip
+    given = {each.fields[0]: each.json(rule) for each in IN_WORDS}
+    names = {name: getattr(rule, name) for each in IN_WORDS for name in each.fields[1:]}
     return {
         "label": rule.label, "role": rule.role, "context": str(rule.context), "layer": rule.layer.name.lower(),
-        **{key: value for key, value in given.items() if value is not None}, "origin": origin_json(rule.origin),
+        **{key: value for key, value in (given | names).items() if value is not None}, "origin": origin_json(rule.origin),
     }  # fmt: skip
 
 

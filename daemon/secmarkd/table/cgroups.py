@@ -6,9 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from secmarkd.model.precedence import cgroup_level
 from secmarkd.model.quoting import is_quotable
 from secmarkd.table.table import CgroupId, Chain, Match, Statement, Table
+
+
+def cgroup_level(path: str | None) -> int:
+    """The depth of a cgroup below the root, as `socket cgroupv2 level N` counts it; 0 for none."""
+    return 0 if path is None else path.count("/") + 1
 
 
 def cgroups_of(chains: Iterable[Chain]) -> Iterator[CgroupId]:

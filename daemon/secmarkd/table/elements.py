@@ -12,25 +12,41 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from functools import cached_property
 
 _OBJECT_BYTES = 4
 
 
+class ByteOrder(IntEnum):
+    """The order of a field's bytes in a key of one field, by libnftables' numbers (enum byteorder)."""
+
+    NONE = 0
+    HOST = 1
+    NETWORK = 2
+
+
 class Field(Enum):
-    """One field of a map's key: nft's type name and its width in bytes."""
+    """One field of a map's key: nft's type name, its width in bytes, libnftables' number of the type (enum datatypes), and
+    the order of its bytes."""
 
-    PROTOCOL = ("inet_proto", 1)
-    PORT = ("inet_service", 2)
-    IPV4 = ("ipv4_addr", 4)
-    IPV6 = ("ipv6_addr", 16)
-    INTERFACE = ("ifname", 16)
-    USER = ("uid", 4)
+    PROTOCOL = ("inet_proto", 1, 12, ByteOrder.NONE)
+    PORT = ("inet_service", 2, 13, ByteOrder.NETWORK)
+    IPV4 = ("ipv4_addr", 4, 7, ByteOrder.NETWORK)
+    IPV6 = ("ipv6_addr", 16, 8, ByteOrder.NETWORK)
+    INTERFACE = ("ifname", 16, 41, ByteOrder.HOST)
+    USER = ("uid", 4, 24, ByteOrder.HOST)
 
-    def __init__(self, nft_type: str, width: int) -> None:
+    def __init__(self, nft_type: str, width: int, number: int, order: ByteOrder) -> None:
         self.nft_type = nft_type
         self.width = width
+        self.number = number
+        self.order = order
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is a number in the order of the machine."""
+        return self.order is ByteOrder.HOST and self is not Field.INTERFACE
 
 
 def pack_value(kind: Field, value: int | str) -> bytes:

@@ -14,7 +14,7 @@ from secmarkd.change.element_changes import MOST_INTERVAL_CHANGES, element_chang
 from secmarkd.change.plan import plan
 from secmarkd.change.staged_reload import PREFIX, stages
 from secmarkd.compiler.compile import compile_table
-from secmarkd.model.evaluate import evaluate
+from secmarkd.evaluate import evaluate
 from secmarkd.model.label_map import LabelMap, Mode
 from secmarkd.table.elements import Elements
 from secmarkd.table.table import BaseHook, Chain, Lookup, Object, Statement, Table, Verdict

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from secmarkd.compiler.compile import compile_table
 from secmarkd.compiler.names import Namer
 from secmarkd.errors import ConfigError
-from secmarkd.model.evaluate import Contradiction, evaluate
+from secmarkd.evaluate import Contradiction, evaluate
 from secmarkd.model.label_map import LabelMap, Mode, Rule
-from secmarkd.model.precedence import kind
 from secmarkd.programs.packet_values import parse_packet
+from secmarkd.selectors.precedence import kind
 from secmarkd.table.table import ObjectKind
 from tests.support.interpreter import Interpreter
 from tests.support.label_maps import DEFAULTS, ENVIRONMENT, random_label_map, random_packet, without_contradictions

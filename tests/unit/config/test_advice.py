@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a message advises is accepted when it is followed to the letter: every advice that the configuration can give.
 
-Advice is made by the functions of `config.mistakes.advice` and by nothing else, as data that `tests.support.advice` writes
+Advice is made by the functions of `mistakes.advice` and by nothing else, as data that `tests.support.advice` writes
 into the file. `tests.support.mistakes` has the mistakes; no call of those functions may be left that none of them reaches.
 """
 
@@ -16,12 +16,13 @@ from types import FrameType
 
 import pytest
 
-from secmarkd.config.mistakes import advice
 from secmarkd.errors import Problem
+from secmarkd.mistakes import advice
 from tests.support.advice import followed, problems_of, variants
 from tests.support.mistakes import mistakes
 
 PACKAGE = Path(advice.__file__).parents[1]
+ROOMS = ("config", "mistakes", "selectors")
 MAKERS = ("write", "instead_of_key", "leave_out", "take_out", "rename", "add", "as_table", "rewrite", "prose")
 ADVICE = re.compile(
     r"\b(write|writes? [a-z]+ instead|did you mean|leave \w+ out|remove|take it out|keep one|move (it|them)|save)\b"
@@ -75,13 +76,13 @@ def test_every_advice_is_among_those_that_were_followed(tmp_path: Path) -> None:
 
 
 NOT_IN_THE_TEXT_OF_ONE_FILE = {
-    "build.py: _select",  # a million rules
-    "checks.py: _twice",  # two files
-    "directories.py: find_label_files",  # a link
-    "files.py: read_document",
-    "files.py: read_stable",  # a file that changes
-    "syntax/diagnosis.py: encoding_problem",  # bytes that are no text
-    "syntax/diagnosis.py: utf16_problem",
+    "config/build.py: _select",  # a million rules
+    "config/checks.py: _twice",  # two files
+    "config/directories.py: find_label_files",  # a link
+    "config/files.py: read_document",
+    "config/files.py: read_stable",  # a file that changes
+    "config/syntax/diagnosis.py: encoding_problem",  # bytes that are no text
+    "config/syntax/diagnosis.py: utf16_problem",
 }
 """Advice with tests of its own: golden cases, test_config_reading, test_config_load."""
 
@@ -99,7 +100,7 @@ def sites() -> Iterator[Site]:
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(each for room in ROOMS for each in (PACKAGE / room).rglob("*.py")):
         if path != Path(advice.__file__):
             yield path, ast.parse(path.read_text(encoding="utf-8"))
 

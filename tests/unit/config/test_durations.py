@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secmarkd.config.items import duration_item
-from secmarkd.config.mistakes.settings import LONGEST, SHORTEST
+from secmarkd.mistakes.settings import LONGEST, SHORTEST
 
 UNITS = {
     "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60,

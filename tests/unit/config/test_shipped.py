@@ -15,7 +15,7 @@ from secmarkd.compiler.compile import compile_table
 from secmarkd.config.directories import folders_of
 from secmarkd.config.load import load
 from secmarkd.config.schema import SettingsFile
-from secmarkd.model.evaluate import evaluate
+from secmarkd.evaluate import evaluate
 from secmarkd.model.label_map import Environment, LabelMap, Mode, Role
 from secmarkd.programs.packet_values import parse_packet
 from tests.support.label_maps import existing

@@ -91,7 +91,7 @@ def test_the_examples_of_readme_and_help_are_packets() -> None:
     examples = re.findall(r"secmarkctl explain ((?:in|out|forward) [^`\n]+)", text)
     assert len(examples) >= 3
     for example in examples:
-        parse_packet([example], unknown_user=True)
+        parse_packet([example], may_be_unknown=True)
 
 
 def test_the_grammar_that_help_shows_has_every_word() -> None:

@@ -7,9 +7,9 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-from secmarkd.config.mistakes.advice import Mistake, prose, rewrite
 from secmarkd.config.syntax.tokens import Statement, tokens
 from secmarkd.config.syntax.values import without_comment
+from secmarkd.mistakes.advice import Mistake, prose, rewrite
 
 NEW_STATEMENT = re.compile(r"\s*(?:\[{1,2}[A-Za-z\"'][^,\]]*\]{1,2}\s*(?:#.*)?|[A-Za-z0-9_.\"'-]+\s*=[^=].*)")
 

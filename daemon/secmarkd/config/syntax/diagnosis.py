@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 import tomllib
 
-from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.config.syntax.blocks import NEW_STATEMENT, block_mistake, comma_mistake
 from secmarkd.config.syntax.lines import item_mistake, line_mistake
 from secmarkd.config.syntax.tokens import statement_at
 from secmarkd.config.syntax.twice import header_above, keys_of, twice
 from secmarkd.errors import Problem
+from secmarkd.mistakes.advice import Mistake, prose
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 MAX_LINE = 2000

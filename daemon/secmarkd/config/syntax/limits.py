@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from secmarkd.config.mistakes.advice import Mistake, prose
 from secmarkd.config.syntax.tokens import tokens
+from secmarkd.mistakes.advice import Mistake, prose
 
 MAX_DOTS = 31
 """In one key. The longest that means something here has four."""

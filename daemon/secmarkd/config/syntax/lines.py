@@ -7,13 +7,13 @@ import re
 import tomllib
 import unicodedata
 
-from secmarkd.config.mistakes.advice import Mistake, prose, rewrite, toml_key
-from secmarkd.config.mistakes.contexts import label_name_mistake
-from secmarkd.config.mistakes.words import plain, shown
 from secmarkd.config.other_words import other_word
 from secmarkd.config.syntax.values import CURLY, example, known_key, meant, refusal, single, without_comment
 from secmarkd.config.values import listed
 from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import Mistake, prose, rewrite, toml_key
+from secmarkd.mistakes.contexts import label_name_mistake
+from secmarkd.mistakes.words import plain, shown
 from secmarkd.model.context import is_identifier
 
 _KEY = r"(?:[A-Za-z0-9_.-]+|\"[^\"]*\"|'[^']*')"

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 import tomllib
 
-from secmarkd.config.mistakes.advice import Mistake, prose, rewrite
 from secmarkd.config.syntax.tokens import Statement
 from secmarkd.config.toml_positions import Positions
+from secmarkd.mistakes.advice import Mistake, prose, rewrite
 
 _HEADER = re.compile(r"\s*(\[{1,2})(.*?)\]{1,2}")
 _PAIR = re.compile(

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from secmarkd.config import items
-from secmarkd.config.mistakes.advice import Mistake, Reader, settled, toml
-from secmarkd.config.mistakes.contexts import default_mistake, role_mistake
-from secmarkd.config.mistakes.settings import choice_mistake
 from secmarkd.config.syntax.tokens import tokens
-from secmarkd.config.values import EXAMPLES, READERS, listed
+from secmarkd.config.values import EXAMPLES, listed
+from secmarkd.mistakes.advice import Mistake, Reader, settled, toml
+from secmarkd.mistakes.contexts import default_mistake, role_mistake
+from secmarkd.mistakes.settings import choice_mistake
 from secmarkd.model.label_map import Mode, OnDrift, OnStop, Ownership
+from secmarkd.selectors.every import ITEMS
 
 CURLY = str.maketrans(
     dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u301d\u301e\uff02", '"')
@@ -65,10 +66,10 @@ def single(text: str) -> object:
 
 def refusal(key: str, value: object) -> Mistake | None:
     """What the key's own reader says of the value; None where it takes it, or where the key has no list."""
-    if key not in READERS or value is None:
+    if key not in ITEMS or value is None:
         return None
     try:
-        READERS[key](value)
+        ITEMS[key].read(value)
     except Mistake as mistake:
         return mistake
     except ValueError:
@@ -111,7 +112,7 @@ def _of_the_whole(plain: str, parts: Sequence[str]) -> str:
 def _accepted(key: str, table: str, values: Sequence[object]) -> str:
     """The values as TOML, as the key takes them; empty where it takes none of them so."""
     settings = table in ("context", "default") or key in _CHOICES
-    if key in READERS and not settings:
+    if key in ITEMS and not settings:
         return listed(key, list(values))
     if len(values) != 1:
         return ""

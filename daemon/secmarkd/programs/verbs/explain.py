@@ -10,11 +10,11 @@ from textwrap import indent
 
 from secmarkd.adapters.loading.process import load
 from secmarkd.compiler.loaded import Loaded
+from secmarkd.evaluate import ANNOUNCED, Decision, evaluate
 from secmarkd.model.context import parse_context
-from secmarkd.model.evaluate import ANNOUNCED, Decision, evaluate
 from secmarkd.model.host import HostNetwork
 from secmarkd.model.label_map import LabelMap, Mode, Role
-from secmarkd.model.names import Name, NameKind
+from secmarkd.model.names import Name
 from secmarkd.model.note import Note
 from secmarkd.model.packet import Direction, Packet
 from secmarkd.model.protocols import protocol_name
@@ -23,10 +23,11 @@ from secmarkd.programs.cautions import cautions, translates
 from secmarkd.programs.notes import notes_json, roles_of
 from secmarkd.programs.output import Colour, Output
 from secmarkd.programs.packet_syntax import EXAMPLE, GRAMMAR, parse_words
-from secmarkd.programs.packet_values import UNKNOWN_USER, parse_packet
+from secmarkd.programs.packet_values import UNKNOWN, parse_packet
 from secmarkd.programs.rules import rule_json, selectors
 from secmarkd.programs.unmatched import absent_for_a_reason, in_its_place, unmatched
 from secmarkd.programs.wiring import Tools
+from secmarkd.selectors.every import BY_PROCESS
 from secmarkd.service.exit_codes import Exit
 
 DESCRIPTION = f"""\
@@ -56,13 +57,13 @@ class Answer:
 
 def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """Parse, evaluate, print."""
-    packet, assumed = parse_packet(arguments.words, unknown_user=True)
+    packet, assumed = parse_packet(arguments.words, may_be_unknown=True)
     loaded, label_map = load(arguments.config_dir)
-    unknown: frozenset[Name] = frozenset()
-    if packet.user == UNKNOWN_USER:
-        unknown = frozenset((Name(NameKind.USER, parse_words(arguments.words).values["user"].text),))
-        if not unknown & loaded.names:  # a label may wait for the user, but none does
-            parse_packet(arguments.words)
+    given = parse_words(arguments.words).values
+    unnamed = (each for each in BY_PROCESS if getattr(packet, each.name) == UNKNOWN)
+    unknown = frozenset(filter(None, (each.items[0].names(given[each.name].text) for each in unnamed)))
+    if not unknown <= loaded.names:  # a label may wait for the name, but none does
+        parse_packet(arguments.words)
     answer = _answer(packet, assumed, unknown, loaded, label_map)
     network = tools.read_network()
     if network is not None:
@@ -78,7 +79,7 @@ def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
 def _answer(
     packet: Packet, assumed: tuple[str, ...], unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap
 ) -> Answer:
-    """`unknown` has the name of the packet's user where that cannot be looked up."""
+    """`unknown` has the names of the packet's process that cannot be looked up."""
     decision = evaluate(label_map, packet, loaded.environment)
     marked = decision
     if _inherits(packet, loaded, label_map):
@@ -98,12 +99,13 @@ def _inherits(packet: Packet, loaded: Loaded, label_map: LabelMap) -> bool:
 def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) -> Iterator[str]:
     """What was left out of the local process, where some label asks for it."""
     of_role = [rule for rule in label_map.rules if rule.role is decision.role]
-    if packet.user is None and packet.saved is not None and decision.role is not Role.FORWARD:
-        yield "no process that the hook sees"
-    elif packet.user is None and any(rule.user is not None or rule.user_name is not None for rule in of_role):
-        yield "a user that no label names"
-    if packet.cgroup is None and packet.saved is None and any(rule.cgroup is not None for rule in of_role):
-        yield "a cgroup that no label names"
+    if packet.saved is not None:
+        if packet.user is None and decision.role is not Role.FORWARD:
+            yield "no process that the hook sees"
+        return
+    for each in BY_PROCESS:
+        if getattr(packet, each.name) is None and any(map(each.given, of_role)):
+            yield f"a {each.name} that no label names"
 
 
 def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
@@ -114,7 +116,7 @@ def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map
         yield Note(f"the {name} is taken for one that no label names: {why}")
     if not missing and not unknown:
         return
-    names = {**loaded.environment.names, **dict.fromkeys(unknown, UNKNOWN_USER)}
+    names = {**loaded.environment.names, **dict.fromkeys(unknown, UNKNOWN)}
     everywhere = replace(loaded.environment, cgroups=dict.fromkeys(loaded.cgroups, 0), names=names)
     rule = evaluate(label_map, packet, everywhere).rule
     if rule is None:
@@ -122,8 +124,8 @@ def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map
     where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
     if rule.cgroup in missing:
         yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
-    elif unknown.intersection(rule.names):
-        yield Note(f"once the {rule.names[0]} can be looked up, it is {rule.context} by {where}")
+    elif needed := sorted(unknown.intersection(rule.names)):
+        yield Note(f"once the {needed[0]} can be looked up, it is {rule.context} by {where}")
 
 
 def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
@@ -189,9 +191,8 @@ def _describe(packet: Packet) -> str:
     interfaces = " via ".join(name for name in (packet.input_interface, packet.output_interface) if name)
     parts += [f"on {interfaces}"] if interfaces else []
     words = [direction[packet.direction], *(["opens its connection"] if packet.opens else [])]
-    user = "unknown" if packet.user == UNKNOWN_USER else packet.user
-    words += [f"user {user}"] if user is not None else []
-    words += [f"cgroup {packet.cgroup}"] if packet.cgroup else []
+    process = ((each.name, getattr(packet, each.name)) for each in BY_PROCESS)
+    words += [f"{name} {'unknown' if value == UNKNOWN else value}" for name, value in process if value is not None]
     words += ["expected"] if packet.expected else []
     words += [f"saved {packet.saved}"] if packet.saved else []
     words += [f"labelled {packet.label}"] if packet.label else []

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from secmarkd.config.mistakes.advice import (
+from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import (
     Mistake,
     Reader,
     instead_of_key,
@@ -18,8 +19,7 @@ from secmarkd.config.mistakes.advice import (
     toml,
     write,
 )
-from secmarkd.config.mistakes.words import plain, shown
-from secmarkd.errors import Fix
+from secmarkd.mistakes.words import plain, shown
 from secmarkd.model.protocols import WITH_PORTS
 
 MAX_PORT = 65535

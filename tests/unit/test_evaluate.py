@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from secmarkd.compiler.compile import compile_table
+from secmarkd.evaluate import evaluate
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.context import Context
-from secmarkd.model.evaluate import evaluate
 from secmarkd.model.label_map import Defaults, Environment, LabelMap, Layer, Mode, Origin, Role, Rule
 from secmarkd.model.packet import Direction, Hook, Packet
 from secmarkd.model.protocols import DCCP, SCTP, TCP, UDP

@@ -8,8 +8,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from secmarkd.config.mistakes.advice import Mistake, Reader, looks_into, settled, toml, write
-from secmarkd.config.mistakes.words import near, plain, shown
+from secmarkd.mistakes.advice import Mistake, Reader, looks_into, settled, toml, write
+from secmarkd.mistakes.words import near, plain, shown
 
 _ON = "on yes true 1 enable enabled active".split()
 _OFF = "off no false 0 disable disabled none never".split()

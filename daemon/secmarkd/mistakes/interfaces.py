@@ -6,7 +6,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from secmarkd.config.mistakes.advice import (
+from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import (
     Mistake,
     Reader,
     leave_out,
@@ -16,8 +17,7 @@ from secmarkd.config.mistakes.advice import (
     toml,
     write,
 )
-from secmarkd.config.mistakes.words import plain, shown
-from secmarkd.errors import Fix
+from secmarkd.mistakes.words import plain, shown
 
 MAX_INTERFACE = 15
 """Bytes of an interface's name: IFNAMSIZ without its NUL."""

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from secmarkd.config.mistakes.advice import (
+from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import (
     Mistake,
     Reader,
     leave_out,
@@ -16,62 +18,76 @@ from secmarkd.config.mistakes.advice import (
     take_out,
     write,
 )
-from secmarkd.config.mistakes.ports import EVERYTHING
-from secmarkd.config.mistakes.words import plain, shown
-from secmarkd.errors import Fix
+from secmarkd.mistakes.ports import EVERYTHING
+from secmarkd.mistakes.words import plain, shown
 from secmarkd.model.quoting import MAX_LENGTH
 
-MAX_USER = 2**32 - 2
-"""The last uid; the one after it means "nobody in particular" to the kernel."""
+MAX_NUMBER = 2**32 - 2
+"""The last uid and gid; the one after it means "nobody in particular" to the kernel."""
 
-_MOST_USERS = 64
-"""Of a range of uids that is written out."""
+_MOST = 64
+"""Of a range of numbers that is written out."""
 _CGROUP_LIKE = '"system.slice/nginx.service"'
 
 
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """One kind of account that is listed by name or number."""
+
+    what: str
+    """One of them; it is the key too."""
+    number: str
+
+
+UIDS = Accounts("user", "uid")
+
+
 @looks_into
-def user_mistake(value: object, read: Reader) -> Mistake | None:
-    """Why the value can be no user of any machine; None for what may be a name that is not known here."""
+def account_mistake(value: object, accounts: Accounts, read: Reader) -> Mistake | None:
+    """Why the value can be no account of any machine; None for what may be a name that is not known here."""
+    what, number = accounts.what, accounts.number
     match value:
         case int() if not isinstance(value, bool):
             return Mistake(
-                f"invalid uid {shown(value)} (expected 0-{MAX_USER})", prose("write a uid within these bounds")
+                f"invalid {number} {shown(value)} (expected 0-{MAX_NUMBER})",
+                prose(f"write a {number} within these bounds"),
             )
-        case float() if value.is_integer() and 0 <= value <= MAX_USER:
-            return Mistake(f"{shown(value)} has a decimal point, and uids have none", write(str(int(value))))
+        case float() if value.is_integer() and 0 <= value <= MAX_NUMBER:
+            return Mistake(f"{shown(value)} has a decimal point, and {number}s have none", write(str(int(value))))
         case list() if items := settled_all(read, [item for item in value if type(item) in (int, str)]):
-            return Mistake("a list inside the list of users", write(*items))
+            return Mistake(f"a list inside the list of {what}s", write(*items))
         case str():
-            return _user_text(value, plain(value), read)
+            return _account_text(value, plain(value), accounts, read)
         case _:
-            return Mistake(f"expected a user, got {shown(value)}", write('"root"', "0", like=True))
+            return Mistake(f"expected a {what}, got {shown(value)}", write('"root"', "0", like=True))
 
 
-def _user_text(value: str, text: str, read: Reader) -> Mistake | None:
+def _account_text(value: str, text: str, accounts: Accounts, read: Reader) -> Mistake | None:
+    what, number = accounts.what, accounts.number
     if text.lower() in EVERYTHING or not text:
-        return Mistake(f"expected a user, got {shown(value)}", leave_out("leave user out for all of them"))
+        return Mistake(f"expected a {what}, got {shown(value)}", leave_out(f"leave {what} out for all of them"))
     if re.match(r"[!^~]|not\s", text):
-        wrong = f"{shown(value)} leaves a user out, which no list can"
-        return Mistake(wrong, take_out("take it out, and give that user a label of its own"))
+        wrong = f"{shown(value)} leaves a {what} out, which no list can"
+        return Mistake(wrong, take_out(f"take it out, and give that {what} a label of its own"))
     if re.match(r"[:%@]", text):
         wrong = f"{shown(value)} is a group, and this version does not select by groups"
         return Mistake(wrong, take_out("take it out, and list the group's users"))
     if found := re.fullmatch(r"([0-9]{1,10})\s*[-:]\s*([0-9]{1,10})", text):
         first, last = int(found[1]), int(found[2])
-        if 0 <= last - first < _MOST_USERS and last <= MAX_USER:
-            return Mistake(f"{shown(value)} is a range of uids", write(*map(str, range(first, last + 1))))
-        wrong = f"{shown(value)} is a range of uids, and users are listed one by one"
+        if 0 <= last - first < _MOST and last <= MAX_NUMBER:
+            return Mistake(f"{shown(value)} is a range of {number}s", write(*map(str, range(first, last + 1))))
+        wrong = f"{shown(value)} is a range of {number}s, and {what}s are listed one by one"
         return Mistake(wrong, write(*map(str, range(first, first + 2)), like=True))
     if re.fullmatch(r"[0-9]+", text):
         digits = text.lstrip("0") or "0"
-        if len(digits) > 10 or int(digits) > MAX_USER:
-            wrong = f"invalid uid {shown(value)} (expected 0-{MAX_USER})"
-            return Mistake(wrong, prose("write a uid within these bounds"))
+        if len(digits) > 10 or int(digits) > MAX_NUMBER:
+            wrong = f"invalid {number} {shown(value)} (expected 0-{MAX_NUMBER})"
+            return Mistake(wrong, prose(f"write a {number} within these bounds"))
         return Mistake(f"{shown(value)} is a number in quotes", write(digits))
-    return _user_name(value, text, read)
+    return _account_name(value, text, accounts, read)
 
 
-def _user_name(value: str, text: str, read: Reader) -> Mistake | None:
+def _account_name(value: str, text: str, accounts: Accounts, read: Reader) -> Mistake | None:
     """Why the text is no name; None where it may be one."""
     parts = [part.strip() for part in re.split(r"[,;|]+", text) if part.strip()]
     if len(parts) > 1:
@@ -79,13 +95,13 @@ def _user_name(value: str, text: str, read: Reader) -> Mistake | None:
             read, [int(part) if part.isdecimal() and len(part) < 10 else part for part in parts[:1000]]
         )
         if items:
-            return Mistake(f"{shown(value)} is several users in one string", write(*items))
+            return Mistake(f"{shown(value)} is several {accounts.what}s in one string", write(*items))
     if text != value and (items := settled(read, text)):
         return Mistake(f"{shown(value)} has blanks or look-alikes of plain characters", write(*items))
     if ":" in text and (items := settled(read, text.split(":")[0])):
-        return Mistake(f"{shown(value)} is a user and more", write(*items))
+        return Mistake(f"{shown(value)} is a {accounts.what} and more", write(*items))
     if not text.isprintable() or re.search(r"[:,/]", text):
-        return Mistake(f"{shown(value)} can be the name of no user", write('"root"', "0", like=True))
+        return Mistake(f"{shown(value)} can be the name of no {accounts.what}", write('"root"', "0", like=True))
     return None
 
 

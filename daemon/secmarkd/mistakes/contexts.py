@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from secmarkd.config.mistakes.advice import Mistake, instead_of_key, leave_out, looks_into, prose, rename, toml, write
-from secmarkd.config.mistakes.words import near, plain, shown
 from secmarkd.errors import Fix
+from secmarkd.mistakes.advice import Mistake, instead_of_key, leave_out, looks_into, prose, rename, toml, write
+from secmarkd.mistakes.words import near, plain, shown
 from secmarkd.model.context import MAX_LENGTH, Context, is_identifier, parse_context
 
 UNLABELED = "unlabeled_t"

@@ -11,9 +11,9 @@ import pytest
 
 from secmarkd.compiler.compile import NamesContradict, compile_table, compile_without_contradicting_names
 from secmarkd.errors import ConfigError
+from secmarkd.evaluate import Contradiction, evaluate
 from secmarkd.model.address import parse_address, parse_prefix
 from secmarkd.model.context import Context
-from secmarkd.model.evaluate import Contradiction, evaluate
 from secmarkd.model.label_map import Defaults, Environment, LabelMap, Layer, Mode, Origin, Ownership, Role, Rule
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.packet import Direction, Hook, Packet

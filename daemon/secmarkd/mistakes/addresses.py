@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from secmarkd.config.mistakes.advice import (
+from secmarkd.mistakes.advice import (
     Mistake,
     Reader,
     leave_out,
@@ -18,7 +18,7 @@ from secmarkd.config.mistakes.advice import (
     toml,
     write,
 )
-from secmarkd.config.mistakes.words import plain, shown
+from secmarkd.mistakes.words import plain, shown
 
 _ANY = frozenset(
     (

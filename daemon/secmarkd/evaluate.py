@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secmarkd.errors import SecmarkdError
-from secmarkd.model.address import Address
 from secmarkd.model.context import Context
 from secmarkd.model.label_map import Environment, LabelMap, Role, Rule, in_numbers
-from secmarkd.model.packet import Direction, Hook, Packet
-from secmarkd.model.precedence import more_than_ports, rank
+from secmarkd.model.packet import Direction, Hook, Packet, View
 from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, ICMP_PROTOCOLS, OPENED_PROTOCOLS
+from secmarkd.selectors.every import BY_PROCESS, SELECTORS
+from secmarkd.selectors.precedence import more_than_ports, rank
 
 CARRIED = "the label that the packet carries already"
 """A packet comes to the output hook again inside every encapsulation, and with a VRF, still with its socket: SELinux then
@@ -43,17 +43,6 @@ class Contradiction(SecmarkdError):
     def __init__(self, first: Rule, second: Rule) -> None:
         super().__init__(f"{first.origin} and {second.origin} give the same packet different labels")
         self.rules = (first, second)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A packet seen under one role: which of its ends is remote, and which port is the service's."""
-
-    role: Role
-    service_port: int | None
-    remote: Address
-    local: Address
-    interface: str
 
 
 def evaluate(label_map: LabelMap, packet: Packet, environment: Environment) -> Decision:
@@ -181,7 +170,7 @@ def exists(rule: Rule, environment: Environment) -> bool:
 
 
 def _selects_process(rule: Rule) -> bool:
-    return rule.user is not None or rule.cgroup is not None
+    return any(selector.given(rule) for selector in BY_PROCESS)
 
 
 def _process_hidden(packet: Packet, view: View) -> bool:
@@ -193,28 +182,9 @@ def _process_hidden(packet: Packet, view: View) -> bool:
 
 def matches(rule: Rule, packet: Packet, view: View) -> bool:
     """Whether all the selectors of a rule hold for the packet, seen in this way."""
-    return (
-        rule.role is view.role
-        and (rule.protocol is None or rule.protocol == packet.protocol)
-        and (
-            rule.ports is None
-            or (view.service_port is not None and rule.ports[0] <= view.service_port <= rule.ports[1])
-        )
-        and (rule.remote is None or view.remote in rule.remote)
-        and (rule.local is None or view.local in rule.local)
-        and (rule.interface is None or interface_matches(rule.interface, view.interface))
-        and (rule.user is None or rule.user == packet.user)
-        and (rule.cgroup is None or _below(packet.cgroup, rule.cgroup))
+    return rule.role is view.role and all(
+        selector.matches(rule, packet, view) for selector in SELECTORS if selector.given(rule)
     )
-
-
-def interface_matches(pattern: str, name: str) -> bool:
-    """Whether an interface has the literal name, or begins as the pattern before its `*` does."""
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
-def _below(cgroup: str | None, ancestor: str) -> bool:
-    return cgroup is not None and (cgroup == ancestor or cgroup.startswith(ancestor + "/"))
 
 
 def _default(label_map: LabelMap, packet: Packet, role: Role) -> Decision:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from secmarkd.config.mistakes.advice import (
+from secmarkd.mistakes.advice import (
     Mistake,
     Reader,
     leave_out,
@@ -18,8 +18,8 @@ from secmarkd.config.mistakes.advice import (
     toml,
     write,
 )
-from secmarkd.config.mistakes.ports import EVERYTHING, service_names
-from secmarkd.config.mistakes.words import near, plain, shown
+from secmarkd.mistakes.ports import EVERYTHING, service_names
+from secmarkd.mistakes.words import near, plain, shown
 from secmarkd.model.protocols import AMBIGUOUS, WITH_PORTS, WITHOUT_PORTS
 
 MAX_PROTOCOL = 255
