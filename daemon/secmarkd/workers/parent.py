@@ -68,6 +68,8 @@ class Child:
         self._proven = False
         """Whether the process has said that it is of this version."""
         self._dying: list[subprocess.Popen[bytes]] = []
+        self._begun = "", 0.0
+        """What was asked with `begin`, and when."""
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +104,7 @@ class Child:
         end = time.monotonic() + deadline
         frame = to_frame(question)
         self._start_for(operation)
-        trace.trace("child", lambda: f"{self._name}: asked {type(question).__name__} ({len(frame):,} bytes)")
+        self._asked(question, frame)
         with trace.timed("child", f"{self._name}: answered {type(question).__name__}"):
             return self._converse(frame, end, deadline, operation, meanwhile)
 
@@ -114,8 +116,11 @@ class Child:
         self.close()
         self._start_for(operation)
         assert self._socket is not None
+        frame = to_frame(question)
+        self._asked(question, frame)
+        self._begun = type(question).__name__, time.monotonic()
         try:
-            send(self._socket, to_frame(question), time.monotonic() + patience)
+            send(self._socket, frame, time.monotonic() + patience)
         except (Late, OSError):
             self._raise_death(operation)
         return self._socket.fileno()
@@ -135,7 +140,12 @@ class Child:
 
     def finish(self, deadline: float, *, operation: str = "") -> Any:
         """The answer to what was begun, as of `request`."""
-        return self._converse(None, time.monotonic() + deadline, deadline, operation or self._name)
+        kind, since = self._begun
+        with trace.timed("child", f"{self._name}: answered {kind}", since):
+            return self._converse(None, time.monotonic() + deadline, deadline, operation or self._name)
+
+    def _asked(self, question: object, frame: bytes) -> None:
+        trace.trace("child", lambda: f"{self._name}: asked {type(question).__name__} ({len(frame):,} bytes)")
 
     def _start_for(self, operation: str) -> None:
         try:

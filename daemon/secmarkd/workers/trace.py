@@ -53,12 +53,12 @@ def trace(topic: str, text: str | Callable[[], str]) -> None:
 
 
 @contextmanager
-def timed(topic: str, what: str) -> Iterator[None]:
-    """Write how long this took, and how it ended where that was an error."""
+def timed(topic: str, what: str, since: float | None = None) -> Iterator[None]:
+    """Write how long this took, or what began at `since` (time.monotonic()), and how it ended where that was an error."""
     if not SWITCH.on:
         yield
         return
-    began, ended = time.monotonic(), ""
+    began, ended = time.monotonic() if since is None else since, ""
     try:
         yield
     except BaseException as error:
