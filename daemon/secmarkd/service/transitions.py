@@ -22,9 +22,10 @@ Beside it   At most one load or recompilation, in a child process. Everything el
 The end     Stopping from any state: a load is abandoned with its child. Stopped has the exit code.
 
 How long a signal waits: never for a load. A pass is made of reads and commits. One that has written nothing is abandoned at
-its next read when a stop was asked for. A commit that is under way is awaited, and so are those of the same change after
-it: each is atomic and short (31 µs an element at most) and leaves the labels whole, and what was written is read back, so
-that the journal says what is so. Reloads and verifications wait for the pass that runs. See `interruption`.
+its next read or commit when a stop was asked for. A commit that is under way is awaited, and so are those of the same
+change after it: each is atomic and leaves the labels whole, but the table half changed. Then it is read back, so that the
+journal says what is so. That takes milliseconds, and some seconds for 100,000 elements. Reloads and verifications wait for
+the pass that runs. See `interruption`.
 """
 
 from __future__ import annotations

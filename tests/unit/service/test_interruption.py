@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from secmarkd.events import LabelsReplaced, Reloaded, Stopped
 from secmarkd.service.exit_codes import Exit
+from secmarkd.table.table import Table
 from tests.fakes.nft import FakeNft
 from tests.support.service_rig import OnStop, Rig, configuration
 
@@ -55,6 +56,25 @@ def test_a_table_that_is_to_be_removed_is_removed_after_an_abandoned_pass() -> N
     rig.run(0)
     assert nft.table is None
     assert rig.journal.take() == [Stopped("removed")]
+
+
+def test_a_pass_that_has_only_read_is_abandoned_before_it_writes() -> None:
+    class SignalledByRead(FakeNft):
+        rig: Rig | None = None
+
+        def read(self) -> Table | None:
+            if self.rig is not None:
+                self.rig.service.ask_stop()
+            return super().read()
+
+    nft = SignalledByRead()
+    rig = Rig(nft=nft).started()
+    nft.rig, before, commits = rig, nft.table, len(nft.commits)
+    rig.configuration = configuration(8080)
+    rig.service.ask_reload()
+    rig.run(0)
+    assert (nft.table, len(nft.commits)) == (before, commits)
+    assert rig.journal.take() == [Stopped("kept")]
 
 
 def test_what_was_written_is_read_back_and_logged_before_the_service_ends() -> None:
