@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from secmarkd.adapters.netlink.query import string_attribute
 from secmarkd.events import DriftDetected, DriftFlood, DriftRepaired, Event
 from secmarkd.model.label_map import Mode
+from secmarkd.netlink.codec import text
 from secmarkd.nft.names import can_be_named
 from tests.support.capability import NFT, require_bindings
 from tests.support.kernel_rig import KernelRig
@@ -22,7 +22,7 @@ from tests.support.raw_netlink import attribute
 from tests.support.service_rig import configuration
 
 T = "inet secmarkd"
-NAME = string_attribute(1, "secmarkd")
+NAME = text(1, "secmarkd")
 CREATE = 0x400
 NEWSET, NEWOBJ = 9, 18
 

@@ -15,9 +15,10 @@ import pytest
 from secmarkd.adapters.netlink.batch import NetlinkBatch
 from secmarkd.adapters.netlink.dump import NetlinkDump
 from secmarkd.adapters.netlink.notifications import NetlinkEvents
-from secmarkd.adapters.netlink.query import NFT_MSG_NEWGEN, SUBSYSTEM, Netlink
-from secmarkd.adapters.netlink.socket import FAMILY, HEADER
+from secmarkd.adapters.netlink.query import Netlink
 from secmarkd.change.early_repair import ElementChange
+from secmarkd.netlink.codec import NLMSGHDR, nfgenmsg, nft
+from secmarkd.netlink.numbers import NftMsg
 from tests.support.capability import require_namespaces
 from tests.support.namespace import Namespace
 from tests.support.raw_netlink import KEY, attribute, element, key, objref
@@ -49,7 +50,7 @@ def ports() -> list[int]:
 
 
 def message(kind: int, sequence: int, body: bytes) -> bytes:
-    return HEADER.pack(HEADER.size + len(body), kind, 2, sequence, 0) + body
+    return NLMSGHDR.pack(NLMSGHDR.size + len(body), kind, 2, sequence, 0) + body
 
 
 def forge(netns: Namespace, port: int, groups: int, datagram: bytes) -> str:
@@ -80,8 +81,8 @@ def forge_to_all(netns: Namespace, kind: int, body: bytes) -> None:
 def test_a_generation_is_not_forged(netns: Namespace) -> None:
     with Netlink() as netlink:
         before = netlink.generation()
-        forged = FAMILY.pack(0, 0, 0) + attribute(1, (4711).to_bytes(4, "big"))
-        forge_to_all(netns, SUBSYSTEM | NFT_MSG_NEWGEN, forged)
+        forged = nfgenmsg(0) + attribute(1, (4711).to_bytes(4, "big"))
+        forge_to_all(netns, nft(NftMsg.NEWGEN), forged)
         assert netlink.generation() == before
         forge_to_all(netns, _ERROR, struct.pack("=i", -errno.ENOENT))
         assert netlink.table_flags("secmarkd") == ()
@@ -105,11 +106,11 @@ def test_an_acknowledgement_is_not_forged(netns: Namespace) -> None:
 
 @pytest.mark.parametrize("groups", [0, 1 << (_NFTABLES_GROUP - 1)], ids=["to the socket", "to the group"])
 def test_an_event_is_not_forged(netns: Namespace, groups: int) -> None:
-    commit = FAMILY.pack(0, 0, 0) + attribute(1, (4711).to_bytes(4, "big")) + attribute(2, bytes(4))
-    touch = FAMILY.pack(1, 0, 0) + attribute(1, b"secmarkd\0")
+    commit = nfgenmsg(0) + attribute(1, (4711).to_bytes(4, "big")) + attribute(2, bytes(4))
+    touch = nfgenmsg(1) + attribute(1, b"secmarkd\0")
     with closing(NetlinkEvents()) as events:
         for port in ports() if not groups else [0]:
-            for kind, body in ((SUBSYSTEM | NFT_MSG_NEWGEN, commit), (SUBSYSTEM | 0, touch)):
+            for kind, body in ((nft(NftMsg.NEWGEN), commit), (nft(0), touch)):
                 forge(netns, port, groups, message(kind, 0, body))
         assert events.take().committed == ()
         netns.nft(f"add counter {T} another")

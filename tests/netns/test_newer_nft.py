@@ -8,17 +8,17 @@ ours; where it is new enough to bear the rule, nothing happens at all.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from secmarkd.adapters.netlink.query import NFPROTO_INET, SUBSYSTEM, string_attribute
-from secmarkd.adapters.netlink.socket import FAMILY, HEADER, messages, open_link
+from secmarkd.adapters.netlink.socket import open_link
 from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.events import DriftDetected, DriftRepaired, Recovered, RepairFailed, WorkerCrashed
+from secmarkd.netlink.codec import Message, messages, nfgenmsg, nft, text
+from secmarkd.netlink.numbers import Nfnl, Nfproto
 from secmarkd.service.status import State
 from secmarkd.table.elements import Elements
 from secmarkd.table.transaction import DeleteElements
@@ -51,13 +51,12 @@ def delete_their_table() -> None:
     """Without nft, which the rule crashes too."""
 
     def message(kind: int, family: int, resource: int = 0, body: bytes = b"") -> bytes:
-        payload = FAMILY.pack(family, 0, socket.htons(resource)) + body
-        return HEADER.pack(HEADER.size + len(payload), kind, 1, 0, 0) + payload
+        return Message(kind, 1, nfgenmsg(family, resource) + body).encoded()
 
-    subsystem, delete_table = SUBSYSTEM >> 8, SUBSYSTEM | 2
+    subsystem, delete_table = Nfnl.SUBSYS_NFTABLES, nft(2)
     begin, end = message(0x10, 0, subsystem), message(0x11, 0, subsystem)
     with open_link() as link:
-        link.send(begin + message(delete_table, NFPROTO_INET, body=string_attribute(1, "theirs")) + end)
+        link.send(begin + message(delete_table, Nfproto.INET, body=text(1, "theirs")) + end)
 
 
 def crashes(rig: KernelRig) -> bool:
@@ -101,9 +100,10 @@ def test_the_service_outlives_it_says_so_and_recovers_when_the_rule_is_gone(rig:
 def add_it_to_our_table() -> None:
     """The same rule, with its set, in a chain of our table."""
     listed = []
-    for kind, flags, _, body in messages(bytes.fromhex(BATCH.read_text())):
-        if kind - SUBSYSTEM in (NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM):
-            listed.append((kind - SUBSYSTEM, flags & ~0x5, rebuilt(body[FAMILY.size :], a1=lambda _: b"secmarkd\0")))
+    for message in messages(bytes.fromhex(BATCH.read_text())):
+        kind = message.kind - nft(0)
+        if kind in (NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM):
+            listed.append((kind, message.flags & ~0x5, rebuilt(message.attributes, a1=lambda _: b"secmarkd\0")))
     batch(listed)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from secmarkd.adapters.netlink.query import NFPROTO_INET, Netlink
+from secmarkd.adapters.netlink.query import Netlink
+from secmarkd.netlink.numbers import Nfproto
 from secmarkd.programs import secmarkctl
 from secmarkd.service.exit_codes import Exit
 from tests.support import foreign
@@ -29,7 +30,6 @@ from tests.support.table_events import TableEvents
 from tests.support.watched_service import WatchedService
 
 T = "inet secmarkd"
-NFPROTO_IPV4 = 2
 LABELS = """
 [labels.http]
 tcp = [80, 443]
@@ -104,9 +104,9 @@ def test_nothing_outside_our_table_is_ever_changed(service: WatchedService) -> N
         assert foreign.listing(service.namespace) == before
         changed = events.take()
         assert len(changed) > 1000
-        assert set(changed) == {(NFPROTO_INET, "secmarkd")}
+        assert set(changed) == {(Nfproto.INET, "secmarkd")}
         service.namespace.nft("delete table ip secmarkd")
-        assert (NFPROTO_IPV4, "secmarkd") in events.take(), "a change of theirs would not be noticed"
+        assert (Nfproto.IPV4, "secmarkd") in events.take(), "a change of theirs would not be noticed"
     assert service.table() == ""
 
 

@@ -14,7 +14,8 @@ from secmarkd.adapters.netlink.dump import NetlinkDump
 from secmarkd.adapters.netlink.query import Netlink
 from secmarkd.adapters.nftables.port import LibNft
 from secmarkd.adapters.nftables.reader import Reader
-from secmarkd.netlink.element import attributes, is_tree
+from secmarkd.netlink.codec import attributes
+from secmarkd.netlink.element import is_tree
 from secmarkd.nft.element_text import render_packed
 from secmarkd.table.table import NAME, Map, ObjectKind, Table
 from secmarkd.table.transaction import AddElements, DeleteElements, Replace

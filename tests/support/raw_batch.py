@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import struct
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, fields
 
 from secmarkd.adapters.netlink.dump import NetlinkDump
-from secmarkd.adapters.netlink.query import NFPROTO_INET, SUBSYSTEM, string_attribute
-from secmarkd.adapters.netlink.socket import FAMILY, Link, Message
-from secmarkd.netlink.element import attributes
+from secmarkd.adapters.netlink.socket import Link
+from secmarkd.netlink.codec import Message, attributes, nfgenmsg, nft
+from secmarkd.netlink.codec import text as string_attribute
+from secmarkd.netlink.numbers import Nfnl, Nfproto
 from secmarkd.netlink.structure import Structure
 from secmarkd.table.table import NAME
 from tests.support.raw_netlink import attribute
@@ -44,18 +43,16 @@ _ANONYMOUS = re.compile(rb"__set(\d+)\0")
 def batch(messages: Iterable[tuple[int, int, bytes]]) -> None:
     """Commit messages, as type, more flags and attributes, of family inet. OSError of the first that is refused."""
     inner = [
-        Message(SUBSYSTEM | kind, _REQUEST | _ACK | flags, FAMILY.pack(NFPROTO_INET, 0, 0) + body)
-        for kind, flags, body in messages
+        Message(nft(kind), _REQUEST | _ACK | flags, nfgenmsg(Nfproto.INET) + body) for kind, flags, body in messages
     ]
-    frame = FAMILY.pack(0, 0, socket.htons(SUBSYSTEM >> 8))
+    frame = nfgenmsg(Nfproto.UNSPEC, Nfnl.SUBSYS_NFTABLES)
     with closing(Link(patience=5.0)) as link:
         link.send([Message(0x10, _REQUEST, frame), *inner, Message(0x11, _REQUEST, frame)])
         left = len(inner)
         while left:
-            for answer in link.receive(1 << 16):
-                number = -struct.unpack_from("=i", answer.body)[0]
-                if number:
-                    raise OSError(number, f"message {answer.number}: {os.strerror(number)}")
+            for place, answer in link.answers(link.datagram()):
+                if answer.error:
+                    raise OSError(answer.error, f"message {place}: {os.strerror(answer.error)}")
                 left -= 1
 
 

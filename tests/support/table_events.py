@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import socket
 
-from secmarkd.adapters.netlink.query import NFT_MSG_NEWGEN, attributes
-from secmarkd.adapters.netlink.socket import FAMILY, HEADER, aligned, open_link
+from secmarkd.adapters.netlink.socket import open_link
+from secmarkd.netlink.codec import attributes, messages
+from secmarkd.netlink.numbers import NftMsg
 from tests.support.namespace import Namespace
 
 _GROUP = 7  # NFNLGRP_NFTABLES
@@ -37,14 +38,10 @@ class TableEvents:
                 datagram = self._socket.recv(1 << 20)
             except BlockingIOError:
                 return found
-            place = 0
-            while place + HEADER.size <= len(datagram):
-                length, kind, _, _, _ = HEADER.unpack_from(datagram, place)
-                body = datagram[place + HEADER.size : place + length]
-                place += aligned(length)
-                if kind & 0xFF != NFT_MSG_NEWGEN:
-                    name = dict(attributes(body[FAMILY.size :]))[_TABLE]
-                    found.append((body[0], name.rstrip(b"\0").decode()))
+            for message in messages(datagram):
+                if message.kind & 0xFF != NftMsg.NEWGEN:
+                    name = dict(attributes(message.attributes))[_TABLE]
+                    found.append((message.body[0], name.rstrip(b"\0").decode()))
 
     def close(self) -> None:
         """Give the socket back."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Between the kernel's own messages about nf_tables and our values: the wire. Pure.
 
+numbers         the numbers of the kernel's headers, a table for each enum
+codec           messages and attributes: their bytes, in both directions
 structure       what the messages say of a table's things, elements aside
 table           a whole table of them
 sets            a set or map, its elements aside
@@ -13,4 +15,5 @@ elements        the elements of a map, packed
 element         one element, whatever it is
 groups          elements of one length together
 elements_write  elements as the kernel takes them
+labelling       what labels packets in other tables
 """

@@ -1,53 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One element of a map as the kernel sends it: what it is exactly, and for everything that is not ours, its words.
 
-Constants are the enums nft_set_elem_attributes, nft_set_elem_flags and nft_data_attributes of linux/netfilter/nf_tables.h;
-what user data mean is libnftnl's (enum nftnl_udata_set_elem_types).
+What user data mean is libnftnl's (enum nftnl_udata_set_elem_types).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from secmarkd.model.address import format_address
+from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.layout import layout_of
+from secmarkd.netlink.numbers import Data, Expr, SetElem, SetElemFlag
 from secmarkd.nft.element_text import interface_text
 from secmarkd.table.elements import Field, unpack_value
 from secmarkd.table.foreign import Json
 
-LIST_ELEM = 1
-KEY, FLAGS, TIMEOUT, EXPIRATION, USERDATA, EXPR, PAD, OBJREF, KEY_END, EXPRESSIONS = 1, 3, 4, 5, 6, 7, 8, 9, 10, 11
-INTERVAL_END, CATCHALL = 1, 2
-VALUE = 1
-"""NFTA_DATA_VALUE, inside of KEY and KEY_END."""
-_EXPR_NAME = 1
 _COMMENT, _UDATA_FLAGS = 0, 1
 OPEN_END = b"\x01\x04" + struct.pack("=I", 1)
 """User data of a range without an end mark, which goes on to the last value (NFTNL_SET_ELEM_F_INTERVAL_OPEN)."""
-ATTRIBUTE = struct.Struct("=HH")
-TYPE_MASK = 0x3FFF
-"""Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
 
 
 def is_tree(fields: tuple[Field, ...], interval: bool) -> bool:
     """Whether the kernel keeps ranges as starts and ends (nft_set_rbtree) rather than with both in one element."""
     return interval and len(fields) == 1
-
-
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each attribute. ValueError where they do not fill `data` exactly."""
-    place = 0
-    while place < len(data):
-        if place + ATTRIBUTE.size > len(data):
-            raise ValueError("a broken attribute")
-        length, kind = ATTRIBUTE.unpack_from(data, place)
-        if length < ATTRIBUTE.size or place + length > len(data):
-            raise ValueError("a broken attribute")
-        yield kind & TYPE_MASK, data[place + ATTRIBUTE.size : place + length]
-        place += length + 3 & ~3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +49,39 @@ def read_element(data: bytes) -> RawElement:
     found: dict[str, Any] = {}
     extra: dict[str, Json] = {}
     for kind, content in attributes(data):
-        if kind == OBJREF and "target" not in found:
+        if kind == SetElem.OBJREF and "target" not in found:
             found["target"] = content.rstrip(b"\0").decode(errors="surrogateescape")
-        elif kind in (KEY, KEY_END) and (word := _KEYS[kind]) not in found:
+        elif kind in (SetElem.KEY, SetElem.KEY_END) and (word := _KEYS[kind]) not in found:
             found[word] = _value(content, word, extra)
-        elif kind == FLAGS:
+        elif kind == SetElem.FLAGS:
             _flags(int.from_bytes(content, "big"), found, extra)
-        elif kind == TIMEOUT:
+        elif kind == SetElem.TIMEOUT:
             extra["timeout"] = int.from_bytes(content, "big") // 1000
-        elif kind == USERDATA:
+        elif kind == SetElem.USERDATA:
             _userdata(content, found, extra)
-        elif kind in (EXPR, EXPRESSIONS):
+        elif kind in (SetElem.EXPR, SetElem.EXPRESSIONS):
             extra.setdefault("expressions", []).extend(_names(kind, content))
-        elif kind not in (PAD, EXPIRATION):
+        elif kind not in (SetElem.PAD, SetElem.EXPIRATION):
             # EXPIRATION runs on by itself, and comes with a TIMEOUT only.
             extra[f"attribute {kind}"] = content.hex()
     return RawElement(**found, extra=extra)
 
 
-_KEYS = {KEY: "key", KEY_END: "key_end"}
+_KEYS = {SetElem.KEY: "key", SetElem.KEY_END: "key_end"}
 
 
 def _value(content: bytes, word: str, extra: dict[str, Json]) -> bytes | None:
     parts = list(attributes(content))
-    if len(parts) == 1 and parts[0][0] == VALUE:
+    if len(parts) == 1 and parts[0][0] == Data.VALUE:
         return parts[0][1]
     extra[word] = content.hex()
     return None
 
 
 def _flags(bits: int, found: dict[str, Any], extra: dict[str, Json]) -> None:
-    found["is_end"], found["catch_all"] = bool(bits & INTERVAL_END), bool(bits & CATCHALL)
-    if bits & ~(INTERVAL_END | CATCHALL):
-        extra["flags"] = bits & ~(INTERVAL_END | CATCHALL)
+    found["is_end"], found["catch_all"] = bool(bits & SetElemFlag.INTERVAL_END), bool(bits & SetElemFlag.CATCHALL)
+    if bits & ~(SetElemFlag.INTERVAL_END | SetElemFlag.CATCHALL):
+        extra["flags"] = bits & ~(SetElemFlag.INTERVAL_END | SetElemFlag.CATCHALL)
 
 
 def _userdata(content: bytes, found: dict[str, Any], extra: dict[str, Json]) -> None:
@@ -124,8 +102,8 @@ def _userdata(content: bytes, found: dict[str, Any], extra: dict[str, Json]) -> 
 
 def _names(kind: int, content: bytes) -> list[str]:
     """Names of the expressions, such as counter: what they have counted is not part of what was configured."""
-    inner = [content] if kind == EXPR else [each for _, each in attributes(content)]
-    names = [next((value for word, value in attributes(each) if word == _EXPR_NAME), b"?") for each in inner]
+    inner = [content] if kind == SetElem.EXPR else [each for _, each in attributes(content)]
+    names = [next((value for word, value in attributes(each) if word == Expr.NAME), b"?") for each in inner]
     return [name.rstrip(b"\0").decode(errors="replace") for name in names]
 
 

@@ -13,21 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from secmarkd.netlink.element import (
-    ATTRIBUTE,
-    KEY,
-    KEY_END,
-    LIST_ELEM,
-    TYPE_MASK,
-    VALUE,
-    RawElement,
-    foreign_text,
-    good_name,
-    is_tree,
-    read_element,
-)
+from secmarkd.netlink.codec import NLATTR, TYPE_MASK
+from secmarkd.netlink.element import RawElement, foreign_text, good_name, is_tree, read_element
 from secmarkd.netlink.groups import by_length
 from secmarkd.netlink.layout import Layout, layout_of
+from secmarkd.netlink.numbers import Data, List, SetElem
 from secmarkd.table.elements import Elements, Field, key_width
 from secmarkd.table.foreign import Json, foreign, ordered
 from secmarkd.table.table import Map, Table
@@ -94,7 +84,7 @@ class _Reader:
         taken = set(places)
         regular = stride > head and all(
             group[place::stride] == template[place : place + 1] * count
-            for place in range(ATTRIBUTE.size - 2, head)
+            for place in range(NLATTR.size - 2, head)
             if place not in taken
         )
         if not regular:
@@ -159,19 +149,19 @@ class _Reader:
     def _template(self) -> bytes:
         """How nft's elements begin: their head, then their key of zeros."""
         value = bytes(-(-self.layout.width // 4) * 4)
-        size = ATTRIBUTE.size
-        inner = ATTRIBUTE.pack(size + self.layout.width, VALUE) + value
-        outer = [ATTRIBUTE.pack(size + len(inner), each) + inner for each in self._key_kinds()]
-        return ATTRIBUTE.pack(0, LIST_ELEM) + b"".join(outer)
+        size = NLATTR.size
+        inner = NLATTR.pack(size + self.layout.width, Data.VALUE) + value
+        outer = [NLATTR.pack(size + len(inner), each) + inner for each in self._key_kinds()]
+        return NLATTR.pack(0, List.ELEM) + b"".join(outer)
 
     def _places(self) -> list[int]:
         """Where in an element each byte of the packed key is."""
-        size, step = ATTRIBUTE.size, 2 * ATTRIBUTE.size + -(-self.layout.width // 4) * 4
+        size, step = NLATTR.size, 2 * NLATTR.size + -(-self.layout.width // 4) * 4
         starts = [3 * size + number * step for number in range(len(self._key_kinds()))]
         return [start + place for start in starts for place in self.layout.places]
 
     def _key_kinds(self) -> tuple[int, ...]:
-        return (KEY, KEY_END) if self.interval and not self.tree else (KEY,)
+        return (SetElem.KEY, SetElem.KEY_END) if self.interval and not self.tree else (SetElem.KEY,)
 
     def _tail(self, tail: bytes) -> str | None:
         """The object's name in what follows the key, an empty one for the end of a range; None for anything else."""
@@ -184,10 +174,10 @@ class _Reader:
 
     def _one(self, data: bytes) -> None:
         """One element by itself."""
-        _, kind = ATTRIBUTE.unpack_from(data)
-        each = read_element(data[ATTRIBUTE.size :])
+        _, kind = NLATTR.unpack_from(data)
+        each = read_element(data[NLATTR.size :])
         try:
-            if kind & TYPE_MASK != LIST_ELEM or each.catch_all or each.key is None:
+            if kind & TYPE_MASK != List.ELEM or each.catch_all or each.key is None:
                 raise ValueError("no element with a key")
             if self.tree:
                 return self._one_mark(each, self.layout.pack(each.key))

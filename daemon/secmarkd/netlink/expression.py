@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from secmarkd.netlink.element import attributes
+from secmarkd.netlink.codec import attributes
 
 _WORD = 4
 """NFT_REG32_SIZE, in bytes."""

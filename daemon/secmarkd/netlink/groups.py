@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from secmarkd.netlink.element import ATTRIBUTE
+from secmarkd.netlink.codec import NLATTR
 
 
 def by_length(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -15,8 +15,8 @@ def by_length(data: bytes) -> Iterator[tuple[int, bytes]]:
     lengths: list[int] = []
     done, expression = 0, re.compile(b"")
     while done < len(data):
-        length = int.from_bytes(data[done : done + 2], sys.byteorder) if len(data) - done >= ATTRIBUTE.size else 0
-        if length < ATTRIBUTE.size or length % 4 or done + length > len(data):
+        length = int.from_bytes(data[done : done + 2], sys.byteorder) if len(data) - done >= NLATTR.size else 0
+        if length < NLATTR.size or length % 4 or done + length > len(data):
             raise ValueError("broken elements in the kernel's answer")
         lengths.append(length)
         expression = re.compile(b"|".join(map(_of_length, lengths)), re.DOTALL)

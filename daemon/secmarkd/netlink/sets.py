@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from secmarkd.netlink.element import attributes
+from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.expression import text
 from secmarkd.netlink.layout import layout_of
 from secmarkd.netlink.words import printable

@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel's messages say of a table's things, elements aside, and lasts as long as nobody changes them.
-
-Attributes are the enums nft_chain_attributes, nft_rule_attributes, nft_set_attributes and nft_object_attributes of
-linux/netfilter/nf_tables.h.
-"""
+"""What the kernel's messages say of a table's things, elements aside, and lasts as long as nobody changes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from secmarkd.netlink.element import ATTRIBUTE, attributes
+from secmarkd.netlink.codec import attribute, attributes
+from secmarkd.netlink.numbers import Chain, Expr, Obj, Object, Rule, Set
 
-_CHAIN_COUNTERS = 8
-_RULE_EXPRESSIONS, _EXPR_NAME = 4, 1
 _COUNTING = (b"counter\0", b"quota\0", b"limit\0", b"last\0", b"connlimit\0")
 """Expressions that run on by themselves."""
-_SET_TYPE, _SET_COUNT = 19, 20
-"""What the kernel chose by itself, and the number of elements, which kernels tell since 6.16."""
-_OBJ_TYPE, _OBJ_DATA, _OBJ_USE = 3, 4, 5
-_SECMARK = (8).to_bytes(4, "big")
-"""NFT_OBJECT_SECMARK, whose data are its context. Those of others run on by themselves."""
+_SECMARK = Object.SECMARK.to_bytes(4, "big")
+"""Its data are its context. Those of others run on by themselves."""
 
 Messages = tuple[bytes, ...]
 
@@ -48,7 +40,7 @@ def whole(message: bytes) -> bytes:
 
 def lasting_chain(message: bytes) -> bytes:
     """A chain, of whose counters only that it has some. ValueError where it is not made of attributes."""
-    return _joined([(kind, b"" if kind == _CHAIN_COUNTERS else content) for kind, content in attributes(message)])
+    return _joined([(kind, b"" if kind == Chain.COUNTERS else content) for kind, content in attributes(message)])
 
 
 def lasting_rule(message: bytes) -> bytes:
@@ -57,7 +49,7 @@ def lasting_rule(message: bytes) -> bytes:
         return message
     return _joined(
         [
-            (kind, _lasting_expressions(inner) if kind == _RULE_EXPRESSIONS else inner)
+            (kind, _lasting_expressions(inner) if kind == Rule.EXPRESSIONS else inner)
             for kind, inner in attributes(message)
         ]
     )
@@ -67,21 +59,22 @@ def _lasting_expressions(content: bytes) -> bytes:
     kept = []
     for kind, expression in attributes(content):
         parts = list(attributes(expression))
-        counts = dict(parts).get(_EXPR_NAME) in _COUNTING
-        kept.append((kind, _joined([each for each in parts if not counts or each[0] == _EXPR_NAME])))
+        counts = dict(parts).get(Expr.NAME) in _COUNTING
+        kept.append((kind, _joined([each for each in parts if not counts or each[0] == Expr.NAME])))
     return _joined(kept)
 
 
 def lasting_set(message: bytes) -> bytes:
     """A set or map without how many elements it has. ValueError where it is not made of attributes."""
-    return _without(message, {_SET_TYPE, _SET_COUNT})
+    # The type is what the kernel chose by itself; the number of elements comes since 6.16.
+    return _without(message, {Set.TYPE, Set.COUNT})
 
 
 def lasting_object(message: bytes) -> bytes:
     """An object without how many things refer to it and, but for a secmark's context, its data, where counts are.
     ValueError where it is not made of attributes."""
-    secmark = any(kind == _OBJ_TYPE and content == _SECMARK for kind, content in attributes(message))
-    return _without(message, {_OBJ_USE} if secmark else {_OBJ_USE, _OBJ_DATA})
+    secmark = any(kind == Obj.TYPE and content == _SECMARK for kind, content in attributes(message))
+    return _without(message, {Obj.USE} if secmark else {Obj.USE, Obj.DATA})
 
 
 def _without(message: bytes, kinds: set[int]) -> bytes:
@@ -89,6 +82,4 @@ def _without(message: bytes, kinds: set[int]) -> bytes:
 
 
 def _joined(parts: Iterable[tuple[int, bytes]]) -> bytes:
-    return b"".join(
-        [ATTRIBUTE.pack(ATTRIBUTE.size + len(each), kind) + each + bytes(-len(each) % 4) for kind, each in parts]
-    )
+    return b"".join([attribute(kind, each) for kind, each in parts])

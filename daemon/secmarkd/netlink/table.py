@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from secmarkd.netlink.element import attributes, read_element
+from secmarkd.netlink.codec import attributes
+from secmarkd.netlink.element import read_element
 from secmarkd.netlink.expression import parse_expressions, text
 from secmarkd.netlink.rule import OBJECT_KINDS, Surroundings, decode_rule
 from secmarkd.netlink.sets import OBJECT_WORDS, RECORDED_TYPEOFS, RawSet, read_set

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from secmarkd.netlink.element import attributes
+from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.expression import (
     META,
     NETWORK,

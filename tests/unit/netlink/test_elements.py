@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secmarkd.netlink.element import OBJREF, attributes
+from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.elements import parse_elements
+from secmarkd.netlink.numbers import SetElem
 from secmarkd.table.elements import Elements, Field, key_width
 from secmarkd.table.table import Map, ObjectKind
 from tests.support.raw_netlink import (
@@ -79,7 +80,7 @@ def test_every_shape_of_map_is_read(map_: Map) -> None:
 )
 def test_an_addition_to_one_element_makes_that_one_foreign(map_: Map, part: bytes, data: st.DataObject) -> None:
     sent = encode_elements(map_.key, map_.interval, map_.elements)
-    starts = [number for number, each in enumerate(sent) if OBJREF in dict(attributes(each[4:]))]
+    starts = [number for number, each in enumerate(sent) if SetElem.OBJREF in dict(attributes(each[4:]))]
     place = data.draw(st.sampled_from(starts))
     sent[place] = element(sent[place][4:], part)
     elements, foreign = parse_elements(map_.key, map_.interval, sent)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from secmarkd.change.diff import diff
 from secmarkd.change.rebuild import rebuildable
-from secmarkd.netlink.element import ATTRIBUTE, attributes
+from secmarkd.netlink.codec import NLATTR, attributes
 from secmarkd.netlink.structure import Structure
 from secmarkd.netlink.table import MANY_CHAINS, MANY_OBJECTS, MANY_SETS, decode_table, foreign_rules
 from secmarkd.table.elements import Elements
@@ -173,12 +173,12 @@ def nested(content: bytes) -> list[tuple[int, int, bytes]] | None:
     """Place, kind and content of the attributes that content is made of; None where it is made of none."""
     place, found = 0, []
     while place < len(content):
-        if place + ATTRIBUTE.size > len(content):
+        if place + NLATTR.size > len(content):
             return None
-        length, kind = ATTRIBUTE.unpack_from(content, place)
-        if length < ATTRIBUTE.size or place + length > len(content) or kind & 0x3FFF > 64 or kind & 0x3FFF == 0:
+        length, kind = NLATTR.unpack_from(content, place)
+        if length < NLATTR.size or place + length > len(content) or kind & 0x3FFF > 64 or kind & 0x3FFF == 0:
             return None
-        found.append((place, kind, content[place + ATTRIBUTE.size : place + length]))
+        found.append((place, kind, content[place + NLATTR.size : place + length]))
         place += length + 3 & ~3
     return found or None
 
@@ -186,7 +186,7 @@ def nested(content: bytes) -> list[tuple[int, int, bytes]] | None:
 def leaves(content: bytes, start: int, above: Path_) -> Iterator[tuple[Path_, int, int]]:
     """Kinds from the outside in, place and length of each value in a message."""
     for place, kind, inner in nested(content) or []:
-        path, begin = (*above, kind & 0x3FFF), start + place + ATTRIBUTE.size
+        path, begin = (*above, kind & 0x3FFF), start + place + NLATTR.size
         if nested(inner) is not None:
             yield from leaves(inner, begin, path)
         elif inner:

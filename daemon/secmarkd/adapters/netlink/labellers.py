@@ -7,35 +7,19 @@ all are passed over by a search for bytes; after a limit the rest is left, and s
 
 from __future__ import annotations
 
-import os
-import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from secmarkd.adapters.netlink.errors import typed_errors
-from secmarkd.adapters.netlink.query import SUBSYSTEM
-from secmarkd.adapters.netlink.socket import FAMILY, HEADER, Answer, Link, Message, aligned, open_link
-from secmarkd.table.other_labels import (
-    NEEDLES,
-    SECMARK_OBJECT,
-    Does,
-    OtherLabel,
-    OtherLabels,
-    Position,
-    declaring,
-    label_maps,
-    labelling_rules,
-    other_labels,
-    places,
-)
+from secmarkd.adapters.netlink.socket import Link, open_link, raise_error
+from secmarkd.netlink.codec import NLMSGHDR, Message, aligned, nfgenmsg, nft, number
+from secmarkd.netlink.labelling import NEEDLES, declaring, label_maps, labelling_rules, places
+from secmarkd.netlink.numbers import Nfproto, NftMsg, NlmF, Nlmsg, Obj, Object
+from secmarkd.table.other_labels import Does, OtherLabel, OtherLabels, Position, other_labels
 
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 1, 0x10, 0x300
-_GET_CHAIN, _GET_RULE, _GET_SET, _GET_OBJECT = 4, 7, 10, 19
-_ALL_FAMILIES = 0
-_OBJECT_TYPE = struct.pack("=HH", 8, 3) + SECMARK_OBJECT.to_bytes(4, "big")
+_OBJECT_TYPE = number(Obj.TYPE, Object.SECMARK)
 """NFTA_OBJ_TYPE: only these objects are listed."""
 _BUFFER = 1 << 17
 _PATIENCE = 2.0
@@ -69,10 +53,10 @@ class NetlinkLabellers:
 
 
 def _look(lists: _Lists) -> frozenset[OtherLabel]:
-    tables = declaring(lists.messages(_GET_OBJECT, _OBJECT_TYPE))
-    maps = label_maps(lists.messages(_GET_SET)) if tables else frozenset()
-    chains = labelling_rules(lists.messages(_GET_RULE, needles=NEEDLES), maps)
-    hooks = places(lists.messages(_GET_CHAIN)) if chains else {}
+    tables = declaring(lists.messages(NftMsg.GETOBJ, _OBJECT_TYPE))
+    maps = label_maps(lists.messages(NftMsg.GETSET)) if tables else frozenset()
+    chains = labelling_rules(lists.messages(NftMsg.GETRULE, needles=NEEDLES), maps)
+    hooks = places(lists.messages(NftMsg.GETCHAIN)) if chains else {}
     return frozenset(other_labels(tables, chains, hooks))
 
 
@@ -86,12 +70,12 @@ class _Lists:
     def messages(self, question: int, request: bytes = b"", *, needles: tuple[bytes, ...] = ()) -> Iterator[bytes]:
         """What the kernel lists, of all families; with `needles`, only datagrams in which one is."""
         # A socket for each: what is left of a list that was cut would keep the kernel from beginning another.
-        with closing(Link(open_link(), patience=_PATIENCE)) as link:
-            body = FAMILY.pack(_ALL_FAMILIES, 0, 0) + request
-            link.send([Message(SUBSYSTEM | question, _NLM_F_REQUEST | _NLM_F_DUMP, body)])
+        with closing(Link(open_link(), patience=_PATIENCE, buffer=_BUFFER)) as link:
+            body = nfgenmsg(Nfproto.UNSPEC) + request
+            link.send([Message(nft(question), NlmF.REQUEST | NlmF.DUMP, body)])
             left, end = self._most_bytes, time.monotonic() + MOST_SECONDS
             while left > 0 and time.monotonic() < end:
-                data = link.datagram(_BUFFER)
+                data = link.datagram()
                 left -= len(data)
                 last, interrupted = _scan(data)
                 self.interrupted = self.interrupted or interrupted
@@ -102,12 +86,10 @@ class _Lists:
             self.cut = True
 
 
-def _listed(answers: Iterable[Answer]) -> Iterator[bytes]:
-    for answer in answers:
-        if answer.kind in (_NLMSG_ERROR, _NLMSG_DONE):
-            number = -struct.unpack_from("=i", answer.body)[0] if len(answer.body) >= 4 else 0
-            if number:
-                raise OSError(number, os.strerror(number))
+def _listed(answers: Iterable[tuple[int, Message]]) -> Iterator[bytes]:
+    for _, answer in answers:
+        raise_error(answer)
+        if answer.error is not None:
             return
         yield answer.body
 
@@ -116,13 +98,13 @@ def _scan(data: bytes) -> tuple[bool, bool]:
     """Whether one of the messages is the last of a list, and whether one says that someone changed the ruleset meanwhile.
     Faster than to take all of them apart."""
     place, flagged = 0, 0
-    while place + HEADER.size <= len(data):
-        length, kind, flags, *_ = HEADER.unpack_from(data, place)
+    while place + NLMSGHDR.size <= len(data):
+        length, kind, flags, *_ = NLMSGHDR.unpack_from(data, place)
         flagged |= flags
-        if kind in (_NLMSG_ERROR, _NLMSG_DONE):
-            return True, bool(flagged & _NLM_F_DUMP_INTR)
-        place += max(aligned(length), HEADER.size)
-    return False, bool(flagged & _NLM_F_DUMP_INTR)
+        if kind in (Nlmsg.ERROR, Nlmsg.DONE):
+            return True, bool(flagged & NlmF.DUMP_INTR)
+        place += max(aligned(length), NLMSGHDR.size)
+    return False, bool(flagged & NlmF.DUMP_INTR)
 
 
 def _old_iptables(proc_net: Path) -> Iterator[OtherLabel]:

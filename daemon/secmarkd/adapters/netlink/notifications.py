@@ -23,28 +23,15 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from secmarkd.adapters.netlink.query import (
-    NFPROTO_INET,
-    NFT_MSG_DELSETELEM,
-    NFT_MSG_NEWGEN,
-    NFT_MSG_NEWSETELEM,
-    NFTA_GEN_ID,
-    NFTA_SET_ELEM_LIST_ELEMENTS,
-    NFTA_SET_ELEM_LIST_SET,
-    SUBSYSTEM,
-    attributes,
-)
-from secmarkd.adapters.netlink.socket import FAMILY, messages, open_link, receive
+from secmarkd.adapters.netlink.socket import open_link, receive
 from secmarkd.change.early_repair import MOST, ElementChange
+from secmarkd.netlink.codec import NFGENMSG, Message, as_number, attributes, messages, nft
+from secmarkd.netlink.numbers import OF_TABLE, Gen, Netlink, Nfnlgrp, Nfproto, NftMsg, SetElemList
 from secmarkd.ports import Committed, News, Touched
 from secmarkd.table.table import NAME
 
-_NFNLGRP_NFTABLES = 7
-_NFTA_GEN_PROC_PID, _NFTA_GEN_PROC_NAME = 2, 3
-_NFTA_TABLE = 1
-"""The first attribute of every message about a thing in a table: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE,
-NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_OBJ_TABLE and NFTA_FLOWTABLE_TABLE are all 1."""
-_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
+_ADDED, _DELETED = nft(NftMsg.NEWSETELEM), nft(NftMsg.DELSETELEM)
+_SOL_NETLINK = 270
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
 _BPF_LDH_ABS, _BPF_JEQ, _BPF_RET = 0x28, 0x15, 0x06
 _WHOLE, _NOTHING = 0xFFFFFFFF, 0
@@ -78,20 +65,22 @@ class NetlinkEvents:
     def take(self) -> News:
         """See ports.ChangeEvents."""
         # The numbers first: what a commit has changed is sent before its number, so it is there when that is.
-        lost, committed = False, []
+        lost = False
+        committed: list[Committed] = []
         for datagram in _datagrams(self._commits):
             if datagram is None:
                 lost = True
             else:
-                committed += [each for kind, _, _, body in messages(datagram) if (each := _commit(kind, body))]
+                commits, whole = commits_of(datagram)
+                committed += commits
+                lost = lost or not whole
         touched = _Touches()
         for datagram in _datagrams(self._things):
             if datagram is None:
                 touched.add(Touched())
                 continue
-            for kind, _, _, body in messages(datagram):
-                if _is_ours(body):
-                    touched.add(_touch(kind, body))
+            for each in touches_of(datagram):
+                touched.add(each)
         return News(tuple(committed), tuple(touched.told), lost)
 
     def close(self) -> None:
@@ -106,7 +95,7 @@ def _listen(*, only_commits: bool, receive_buffer: int | None) -> socket.socket:
         link.setblocking(False)
         _make_room(link, receive_buffer)
         _attach(link, only_commits=only_commits)
-        link.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
+        link.setsockopt(_SOL_NETLINK, Netlink.ADD_MEMBERSHIP, Nfnlgrp.NFTABLES)
     except BaseException:
         link.close()
         raise
@@ -127,7 +116,7 @@ def _make_room(link: socket.socket, receive_buffer: int | None) -> None:
 def _attach(link: socket.socket, *, only_commits: bool) -> None:
     """Have the kernel drop, before it is queued, whatever is not NEWGEN; or only that."""
     # BPF loads in network byte order what netlink writes in the machine's.
-    new_generation = socket.htons(SUBSYSTEM | NFT_MSG_NEWGEN)
+    new_generation = socket.htons(nft(NftMsg.NEWGEN))
     equal, other = (_WHOLE, _NOTHING) if only_commits else (_NOTHING, _WHOLE)
     program = b"".join(
         struct.pack("=HBBI", *instruction)  # struct sock_filter
@@ -162,16 +151,36 @@ def _datagrams(link: socket.socket) -> Iterator[bytes | None]:
     yield None
 
 
-def _commit(kind: int, body: bytes) -> Committed | None:
-    if kind != SUBSYSTEM | NFT_MSG_NEWGEN:
+def commits_of(datagram: bytes) -> tuple[list[Committed], bool]:
+    """The commits of a datagram, and whether it is whole."""
+    found: list[Committed] = []
+    try:
+        found += (each for message in messages(datagram) if (each := _commit(message)))
+    except ValueError:
+        return found, False
+    return found, True
+
+
+def touches_of(datagram: bytes) -> Iterator[Touched]:
+    """What a datagram says of our table; for one that is cut off also that anything may have been changed."""
+    try:
+        for message in messages(datagram):
+            if _is_ours(message):
+                yield _touch(message)
+    except ValueError:
+        yield Touched()
+
+
+def _commit(message: Message) -> Committed | None:
+    if message.kind != nft(NftMsg.NEWGEN):
         return None
-    found = dict(attributes(body[FAMILY.size :]))
-    if NFTA_GEN_ID not in found:
+    found = dict(attributes(message.attributes))
+    if Gen.ID not in found:
         return None
     return Committed(
-        generation=int.from_bytes(found[NFTA_GEN_ID], "big"),
-        thread=int.from_bytes(found.get(_NFTA_GEN_PROC_PID, b""), "big"),
-        comm=os.fsdecode(found.get(_NFTA_GEN_PROC_NAME, b"").split(b"\0")[0]),
+        generation=as_number(found[Gen.ID]),
+        thread=as_number(found.get(Gen.PROC_PID, b"")),
+        comm=os.fsdecode(found.get(Gen.PROC_NAME, b"").split(b"\0")[0]),
     )
 
 
@@ -188,19 +197,19 @@ class _Touches:
             self.told.append(each)
 
 
-def _touch(kind: int, body: bytes) -> Touched:
+def _touch(message: Message) -> Touched:
     """What a message about our table says."""
-    generation = int.from_bytes(body[2:4], "big")
-    if kind not in (SUBSYSTEM | NFT_MSG_NEWSETELEM, SUBSYSTEM | NFT_MSG_DELSETELEM):
+    generation = as_number(message.body[2:4])
+    if message.kind not in (_ADDED, _DELETED):
         return Touched(generation)
-    found = dict(attributes(body[FAMILY.size :]))
-    name = os.fsdecode(found.get(NFTA_SET_ELEM_LIST_SET, b"").rstrip(b"\0"))
-    elements = found.get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
-    return Touched(generation, ElementChange(name, kind == SUBSYSTEM | NFT_MSG_NEWSETELEM, elements))
+    found = dict(attributes(message.attributes))
+    name = os.fsdecode(found.get(SetElemList.SET, b"").rstrip(b"\0"))
+    elements = found.get(SetElemList.ELEMENTS, b"")
+    return Touched(generation, ElementChange(name, message.kind == _ADDED, elements))
 
 
-def _is_ours(body: bytes) -> bool:
-    if len(body) < FAMILY.size or body[0] != NFPROTO_INET:
+def _is_ours(message: Message) -> bool:
+    if len(message.body) < NFGENMSG.size or message.body[0] != Nfproto.INET:
         return False
-    kind, value = next(attributes(body[FAMILY.size :]), (0, b""))
-    return kind != _NFTA_TABLE or value.rstrip(b"\0") == NAME.encode()
+    kind, value = next(attributes(message.attributes), (0, b""))
+    return kind != OF_TABLE or value.rstrip(b"\0") == NAME.encode()

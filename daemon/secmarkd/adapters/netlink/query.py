@@ -8,26 +8,14 @@ arbitrary memory for a table's flags in JSON. Here an answer is a number or an e
 from __future__ import annotations
 
 import errno
-import os
-import struct
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from secmarkd.adapters.netlink.socket import ATTRIBUTE, FAMILY, Link, Message, aligned
+from secmarkd.adapters.netlink.socket import Link
+from secmarkd.netlink.codec import Message, as_number, attributes, nfgenmsg, nft, text
+from secmarkd.netlink.numbers import Gen, Nfproto, NftMsg, NlmF, Table
 from secmarkd.netlink.table import table_flags
 
-SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-_NFT_MSG_NEWTABLE, _NFT_MSG_GETTABLE, NFT_MSG_NEWGEN, _NFT_MSG_GETGEN = 0, 1, 15, 16
-NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
-NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
-_NLMSG_ERROR = 2
-_NLM_F_REQUEST = 1
-NFTA_GEN_ID = 1
-_NFTA_TABLE_NAME, _NFTA_TABLE_FLAGS = 1, 2
-_TYPE_MASK = 0x3FFF
-NFPROTO_INET = 1
-_ANSWER_BYTES = 65536
 _PATIENCE = 2.0
 """Seconds. The kernel answers both questions at once; this only keeps a broken one from hanging us."""
 
@@ -55,47 +43,25 @@ class Netlink:
 
         OSError EPERM without CAP_NET_ADMIN, EINVAL where the kernel has no nf_tables.
         """
-        answer = self._ask(_NFT_MSG_GETGEN, NFT_MSG_NEWGEN, 0, b"")
-        return int.from_bytes(answer[NFTA_GEN_ID], "big")
+        found = self._ask(NftMsg.GETGEN, NftMsg.NEWGEN, nfgenmsg(Nfproto.UNSPEC))
+        if Gen.ID not in found:
+            raise OSError(errno.EPROTO, "nf_tables answered without a generation")
+        return as_number(found[Gen.ID])
 
     def table_flags(self, name: str) -> tuple[str, ...] | None:
         """Flags of the table `inet NAME`, sorted, those without a word as `0x…`; None when there is no such table."""
         try:
-            answer = self._ask(
-                _NFT_MSG_GETTABLE, _NFT_MSG_NEWTABLE, NFPROTO_INET, string_attribute(_NFTA_TABLE_NAME, name)
-            )
+            found = self._ask(NftMsg.GETTABLE, NftMsg.NEWTABLE, nfgenmsg(Nfproto.INET) + text(Table.NAME, name))
         except FileNotFoundError:
             return None
-        return table_flags(int.from_bytes(answer.get(_NFTA_TABLE_FLAGS, b""), "big"))
+        return table_flags(as_number(found.get(Table.FLAGS, b"")))
 
-    def _ask(self, question: int, answer: int, family: int, asked: bytes) -> dict[int, bytes]:
+    def _ask(self, question: int, expected: int, asked: bytes) -> dict[int, bytes]:
         """The attributes of the one answer to a request."""
-        self._link.send([Message(SUBSYSTEM | question, _NLM_F_REQUEST, FAMILY.pack(family, 0, 0) + asked)])
-        while True:
-            for each in self._link.receive(_ANSWER_BYTES):
-                if each.number != 0:
-                    continue
-                if each.kind == _NLMSG_ERROR:
-                    number = -struct.unpack_from("=i", each.body)[0]
-                    raise OSError(number, os.strerror(number))
-                if each.kind != SUBSYSTEM | answer:
-                    raise OSError(errno.EPROTO, f"nf_tables answered with message {each.kind:#x}")
-                return dict(attributes(each.body[FAMILY.size :]))
-
-
-def string_attribute(kind: int, text: str) -> bytes:
-    """A netlink attribute with a text that ends with NUL, padded. Bytes that are no UTF-8 are surrogates in it."""
-    value = text.encode(errors="surrogateescape") + b"\0"
-    length = ATTRIBUTE.size + len(value)
-    return (ATTRIBUTE.pack(length, kind) + value).ljust(aligned(length), b"\0")
-
-
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kinds and values of netlink attributes, up to the first that is cut off."""
-    place = 0
-    while place + ATTRIBUTE.size <= len(data):
-        length, kind = ATTRIBUTE.unpack_from(data, place)
-        if length < ATTRIBUTE.size:
-            return
-        yield kind & _TYPE_MASK, data[place + ATTRIBUTE.size : place + length]
-        place += aligned(length)
+        answer = self._link.ask(Message(nft(question), NlmF.REQUEST, asked))
+        if answer.kind != nft(expected):
+            raise OSError(errno.EPROTO, f"nf_tables answered with message {answer.kind:#x}")
+        try:
+            return dict(attributes(answer.attributes))
+        except ValueError as error:
+            raise OSError(errno.EPROTO, f"nf_tables answered with {error}") from error

@@ -8,21 +8,19 @@ constants are those of linux/rtnetlink.h and linux/if_link.h. Anyone may ask.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from secmarkd.adapters.netlink.query import attributes
-from secmarkd.adapters.netlink.socket import Link, Message, open_link
+from secmarkd.adapters.netlink.socket import Link, open_link
 from secmarkd.model.address import Prefix
 from secmarkd.model.host import HostNetwork, Interface
+from secmarkd.netlink.codec import Message, as_text, attributes
+from secmarkd.netlink.numbers import Netlink, NlmF
 
-_NETLINK_ROUTE, _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 0, 270, 12
+_SOL_NETLINK = 270
 _RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_REQUEST, _DUMP = 1, 0x300
 _LINK, _ADDRESS, _ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BBBBBBBBI")
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 3, 10, 18, 52, 53
 _IFLA_INFO_KIND = 1
@@ -45,11 +43,11 @@ class _Numbered:
 
 def read_network() -> HostNetwork:
     """The network namespace of this process, now. OSError where the kernel does not answer."""
-    connection = open_link(_NETLINK_ROUTE)
+    connection = open_link(Netlink.ROUTE)
     # Linux 4.20: only what is asked for is listed; before, a type of route is no filter, and is looked at here alone
     with contextlib.suppress(OSError):
-        connection.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
-    link = Link(connection, patience=_PATIENCE)
+        connection.setsockopt(_SOL_NETLINK, Netlink.GET_STRICT_CHK, 1)
+    link = Link(connection, patience=_PATIENCE, buffer=_BUFFER)
     try:
         return HostNetwork(tuple(_interfaces(link)), tuple(sorted({*_addresses(link), *_routes(link)})))
     finally:
@@ -66,11 +64,13 @@ def _interfaces(link: Link) -> Iterator[Interface]:
 def _interface(body: bytes) -> _Numbered:
     _, _, number, _, _ = _LINK.unpack_from(body)
     found = dict(attributes(body[_LINK.size :]))
-    kinds = (_text(each) for inner, each in attributes(found.get(_IFLA_LINKINFO, b"")) if inner == _IFLA_INFO_KIND)
-    others = (_text(each) for inner, each in attributes(found.get(_IFLA_PROP_LIST, b"")) if inner == _IFLA_ALT_IFNAME)
+    kinds = (as_text(each) for inner, each in attributes(found.get(_IFLA_LINKINFO, b"")) if inner == _IFLA_INFO_KIND)
+    others = (
+        as_text(each) for inner, each in attributes(found.get(_IFLA_PROP_LIST, b"")) if inner == _IFLA_ALT_IFNAME
+    )
     (master,) = struct.unpack("=I", found.get(_IFLA_MASTER, bytes(4)))
     return _Numbered(
-        number, Interface(_text(found[_IFLA_IFNAME]), next(kinds, ""), other_names=tuple(others)), master
+        number, Interface(as_text(found[_IFLA_IFNAME]), next(kinds, ""), other_names=tuple(others)), master
     )
 
 
@@ -100,19 +100,5 @@ def _routes_of(link: Link, family: int, kind: int) -> Iterator[Prefix]:
 
 def _dump(link: Link, question: int, body: bytes) -> list[bytes]:
     """The bodies of all messages of a dump."""
-    link.send([Message(question, _REQUEST | _DUMP, body)])
-    bodies: list[bytes] = []
-    while True:
-        for each in link.receive(_BUFFER):
-            if each.number != 0:
-                continue
-            if each.kind in (_NLMSG_ERROR, _NLMSG_DONE):
-                number = -struct.unpack_from("=i", each.body)[0] if len(each.body) >= 4 else 0
-                if number:
-                    raise OSError(number, os.strerror(number))
-                return bodies
-            bodies.append(each.body)
-
-
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0").decode(errors="surrogateescape")
+    listed, _ = link.list_all(Message(question, NlmF.REQUEST, body))
+    return [each.body for each in listed]

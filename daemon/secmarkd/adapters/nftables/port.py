@@ -91,7 +91,7 @@ class LibNft:
                 batch.close()
                 raise
         except OSError as error:
-            raise refused_batch(error) from error
+            raise refused_batch(error, (each.map for each in changes)) from error
         self._batch = batch
 
     def _without_foreign_rules(self) -> bool:

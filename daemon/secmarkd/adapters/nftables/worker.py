@@ -15,9 +15,9 @@ import time
 from typing import TYPE_CHECKING
 
 from secmarkd.adapters.host.cgroups import inode
-from secmarkd.adapters.netlink.errors import capable, typed_errors
+from secmarkd.adapters.netlink.errors import Refusal, capable, kernel_error, no_ownership, typed_errors
 from secmarkd.adapters.netlink.query import Netlink
-from secmarkd.adapters.nftables.errors import Refusal, kernel_error, no_ownership, refusal
+from secmarkd.adapters.nftables.errors import refusal
 from secmarkd.adapters.nftables.library import open_context
 from secmarkd.adapters.nftables.requests import Commit
 from secmarkd.errors import CgroupMissing, Conflict, KernelError, NotSupported, SelinuxInactive

@@ -113,14 +113,14 @@ def test_too_much_for_a_message_is_refused_before_anything_is_sent(ends: Ends) -
     ids=str,
 )
 def test_errors_are_typed_by_what_is_known_afterwards(error: OSError, typed: type[KernelError]) -> None:
-    assert type(refused_batch(error)) is typed
+    assert type(refused_batch(error, ["m"])) is typed
 
 
 def test_an_error_is_typed_without_a_descriptor_to_spare() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
-        refused = refused_batch(OSError(errno.EPERM, ""))
+        refused = refused_batch(OSError(errno.EPERM, ""), ["m"])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert type(refused) is PermissionMissing

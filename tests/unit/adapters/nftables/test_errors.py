@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from secmarkd.adapters.netlink.errors import typed_errors
-from secmarkd.adapters.nftables.errors import kernel_error, refusal
+from secmarkd.adapters.netlink.errors import kernel_error, typed_errors
+from secmarkd.adapters.nftables.errors import refusal
 from secmarkd.errors import (
     CgroupMissing,
     Conflict,
