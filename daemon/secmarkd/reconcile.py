@@ -42,8 +42,10 @@ class Action(StrEnum):
     """There was no table of ours; there is now."""
     REPAIRED = "repaired"
     """Single elements and objects were put right, by one transaction."""
+    REBUILT = "rebuilt"
+    """Rules, and the maps that had to be recreated, were written again, by one transaction or in stages."""
     REPLACED = "replaced"
-    """Rules, and the maps that had to be made anew, were written anew: by one transaction, or in stages."""
+    """The whole table was replaced, in one transaction."""
     REPORTED = "reported"
     """Something differs and was left as it is, as the settings ask."""
     CONTESTED = "contested"
@@ -60,7 +62,7 @@ class Outcome:
     drifts: tuple[Drift, ...] = ()
     """What differed before the pass."""
     remaining: tuple[Drift, ...] = ()
-    """What still differs after it; empty for NONE, CREATED, REPAIRED and REPLACED."""
+    """What still differs after it; empty for NONE, CREATED, REPAIRED, REBUILT and REPLACED."""
     error: KernelError | None = None
     generation: int | None = None
     """The ruleset that `remaining` was found in was at least as new as this; None where nothing was read."""
@@ -70,7 +72,7 @@ class Outcome:
     @property
     def in_sync(self) -> bool:
         """Whether the table was read, after whatever was done, and equals the desired one."""
-        return self.action in (Action.NONE, Action.CREATED, Action.REPAIRED, Action.REPLACED)
+        return self.action in (Action.NONE, Action.CREATED, Action.REPAIRED, Action.REBUILT, Action.REPLACED)
 
     @property
     def blind(self) -> bool:
@@ -136,7 +138,7 @@ def reconcile(
             return Outcome(action, drifts, remaining, _not_equal(remaining, alone=alone), generation, written)
     except KernelError as error:
         return Outcome(Action.FAILED, drifts, drifts, error, written=written)
-    action = Action.CREATED if live is None else Action.REPLACED if applied.replaced else Action.REPAIRED
+    action = Action.CREATED if live is None else applied.action
     return Outcome(action, drifts, generation=generation, written=written)
 
 
@@ -174,8 +176,8 @@ def _with(drifts: tuple[Drift, ...], more: tuple[Drift, ...]) -> tuple[Drift, ..
 class _Applied:
     """What became of transactions, up to one that did not fit, or of which nobody knows whether it was done."""
 
-    replaced: bool = False
-    """Whether one of them wrote the whole table."""
+    action: Action = Action.REPAIRED
+    """What they were: REPLACED where one wrote the whole table, REBUILT where one wrote all rules."""
     written: frozenset[int] = frozenset()
     """The generations that are surely ours."""
     conflict: Conflict | None = None
@@ -192,7 +194,7 @@ def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
         try:
             applied = replace(applied, written=applied.written | _commit(nft, transaction))
         except WorkerFailed as lost:
-            return replace(applied, lost=lost, replaced=applied.replaced or _rewrites(transaction))
+            return replace(applied, lost=lost, action=_most(applied.action, transaction))
         except Conflict as conflict:
             return replace(applied, conflict=conflict)
         except TooLarge:
@@ -200,13 +202,15 @@ def _apply(nft: Nft, transactions: tuple[Transaction, ...]) -> _Applied:
             if not parts:
                 raise
             waiting.extendleft(reversed(parts))
-        applied = replace(applied, replaced=applied.replaced or _rewrites(transaction))
+        applied = replace(applied, action=_most(applied.action, transaction))
     return applied
 
 
-def _rewrites(transaction: Transaction) -> bool:
-    """Whether it writes the whole table."""
-    return any(isinstance(command, Replace | Rebuild) for command in transaction)
+def _most(action: Action, transaction: Transaction) -> Action:
+    """The action, with what one more transaction was."""
+    if action is Action.REPLACED or any(isinstance(command, Replace) for command in transaction):
+        return Action.REPLACED
+    return Action.REBUILT if any(isinstance(command, Rebuild) for command in transaction) else action
 
 
 def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:

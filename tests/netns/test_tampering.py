@@ -82,7 +82,7 @@ class Tampering(RuleBasedStateMachine):
     @rule(port=st.integers(40000, 65535), place=PICK)
     def add_element(self, port: int, place: int) -> None:
         text = f"add element {T} server_port {{ udp . {port} : {self._object(place)} }}"
-        self._tamper(text, {"element added": 1}, hasty=True)
+        self._tamper(text, {"unexpected element": 1}, hasty=True)
 
     @rule(place=PICK, other=PICK)
     def retarget_element(self, place: int, other: int) -> None:
@@ -105,11 +105,11 @@ class Tampering(RuleBasedStateMachine):
 
     @rule(place=PICK)
     def add_rule(self, place: int) -> None:
-        self._tamper(f"add rule {T} {self._chain(place).name} tcp dport 1 counter drop", {"rule added": 1})
+        self._tamper(f"add rule {T} {self._chain(place).name} tcp dport 1 counter drop", {"unexpected rule": 1})
 
     @rule(place=PICK)
     def insert_rule(self, place: int) -> None:
-        self._tamper(f"insert rule {T} {self._chain(place).name} accept", {"rule added": 1})
+        self._tamper(f"insert rule {T} {self._chain(place).name} accept", {"unexpected rule": 1})
 
     @rule(place=PICK, at=PICK)
     def replace_rule(self, place: int, at: int) -> None:
@@ -130,23 +130,23 @@ class Tampering(RuleBasedStateMachine):
 
     @rule()
     def add_chain(self) -> None:
-        self._tamper(f"add chain {T} theirs", {"chain added": 1})
+        self._tamper(f"add chain {T} theirs", {"unexpected chain": 1})
 
     @rule()
     def add_base_chain(self) -> None:
-        self._tamper(f"add chain {T} theirs {{ type filter hook output priority 0; }}", {"chain added": 1})
+        self._tamper(f"add chain {T} theirs {{ type filter hook output priority 0; }}", {"unexpected chain": 1})
 
     @rule()
     def add_object(self) -> None:
-        self._tamper(f"add counter {T} theirs", {"object added": 1})
+        self._tamper(f"add counter {T} theirs", {"unexpected object": 1})
 
     @rule()
     def add_set(self) -> None:
-        self._tamper(f"add set {T} theirs {{ type mark; }}", {"foreign added": 1})
+        self._tamper(f"add set {T} theirs {{ type mark; }}", {"foreign": 1})
 
     @rule()
     def add_map(self) -> None:
-        self._tamper(f"add map {T} theirs {{ type inet_proto . inet_service : counter; }}", {"map added": 1})
+        self._tamper(f"add map {T} theirs {{ type inet_proto . inet_service : counter; }}", {"unexpected map": 1})
 
     @rule(place=PICK)
     def change_policy(self, place: int) -> None:
@@ -173,7 +173,7 @@ class Tampering(RuleBasedStateMachine):
             for other in self._table().chains
             for one in other.rules
         )
-        expected = {"chain missing": 1, "chain added": 1, "rule changed": users}
+        expected = {"chain missing": 1, "unexpected chain": 1, "rule changed": users}
         self._tamper(f"rename chain {T} {chain.name} renamed", expected)
 
     # --- the table ---
@@ -206,7 +206,7 @@ class Tampering(RuleBasedStateMachine):
         map_, key, _ = self._element(place)
         first = f"add element {T} server_port {{ udp . {port} : {self._object(place)} }}"
         second = f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}"
-        expected = {"element added": 1, "element missing": 1}
+        expected = {"unexpected element": 1, "element missing": 1}
         self._tamper([first, "add table ip x; delete table ip x", second], expected, hasty=_plain(map_))
 
     @rule(place=PICK)
@@ -221,13 +221,13 @@ class Tampering(RuleBasedStateMachine):
         map_, key, _ = self._element(place)
         first = f"delete element {T} {map_.name} {{ {render_key(map_, key)} }}"
         self._tamper(
-            [first, f"insert rule {T} {self._chain(place).name} accept"], {"element missing": 1, "rule added": 1}
+            [first, f"insert rule {T} {self._chain(place).name} accept"], {"element missing": 1, "unexpected rule": 1}
         )
 
     @rule(place=PICK, port=st.integers(40000, 65535))
     def element_with_a_comment(self, place: int, port: int) -> None:
         text = f'add element {T} server_port {{ udp . {port} comment "x" : {self._object(place)} }}'
-        self._tamper(text, {"foreign added": 1})
+        self._tamper(text, {"foreign": 1})
 
     # --- their parts ---
 

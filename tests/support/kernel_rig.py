@@ -89,7 +89,7 @@ def told_kinds(events: list[Event]) -> dict[str, int]:
     for event in events:
         match event:
             case DriftDetected():
-                counted = [(f"{event.thing} {event.change}", 1)]
+                counted = [(event.kind, 1)]
             case DriftFlood():
                 counted = [(kind, int(number)) for number, kind in re.findall(r"(\d+) ([a-z ]+)", event.kinds)]
             case _:

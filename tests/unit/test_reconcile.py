@@ -113,18 +113,18 @@ def dormant(table: Table) -> Table:
 
 TAMPERINGS: list[tuple[Tampering, Thing, Change, Action]] = [
     (without_element, Thing.ELEMENT, Change.MISSING, Action.REPAIRED),
-    (with_element, Thing.ELEMENT, Change.ADDED, Action.REPAIRED),
+    (with_element, Thing.ELEMENT, Change.UNEXPECTED, Action.REPAIRED),
     (retargeted, Thing.ELEMENT, Change.RETARGETED, Action.REPAIRED),
-    (other_context, Thing.OBJECT, Change.CHANGED, Action.REPLACED),
-    (without_rules, Thing.RULE, Change.MISSING, Action.REPLACED),
-    (edited_rule, Thing.RULE, Change.CHANGED, Action.REPLACED),
-    (moved_rules, Thing.RULE, Change.MOVED, Action.REPLACED),
-    (added_rule, Thing.RULE, Change.ADDED, Action.REPLACED),
-    (other_policy, Thing.CHAIN, Change.CHANGED, Action.REPLACED),
-    (without_chain, Thing.CHAIN, Change.MISSING, Action.REPLACED),
-    (without_map, Thing.MAP, Change.MISSING, Action.REPLACED),
-    (foreign_set, Thing.FOREIGN, Change.ADDED, Action.REPLACED),
-    (with_comment, Thing.FOREIGN, Change.ADDED, Action.REPLACED),
+    (other_context, Thing.OBJECT, Change.CHANGED, Action.REBUILT),
+    (without_rules, Thing.RULE, Change.MISSING, Action.REBUILT),
+    (edited_rule, Thing.RULE, Change.CHANGED, Action.REBUILT),
+    (moved_rules, Thing.RULE, Change.MOVED, Action.REBUILT),
+    (added_rule, Thing.RULE, Change.UNEXPECTED, Action.REBUILT),
+    (other_policy, Thing.CHAIN, Change.CHANGED, Action.REBUILT),
+    (without_chain, Thing.CHAIN, Change.MISSING, Action.REBUILT),
+    (without_map, Thing.MAP, Change.MISSING, Action.REBUILT),
+    (foreign_set, Thing.FOREIGN, Change.UNEXPECTED, Action.REBUILT),
+    (with_comment, Thing.FOREIGN, Change.UNEXPECTED, Action.REPLACED),
     (dormant, Thing.TABLE, Change.CHANGED, Action.REPLACED),
 ]
 
@@ -445,7 +445,7 @@ def test_hints_of_another_generation_are_not_acted_on() -> None:
     nft.change(without_rules)
     outcome = reconcile(nft, desired, hints=hints)
     assert nft.hasty == 0
-    assert outcome.action is Action.REPLACED
+    assert outcome.action is Action.REBUILT
     assert [each.thing for each in outcome.drifts] == [Thing.ELEMENT, Thing.RULE, Thing.RULE]
     assert nft.table == desired
 
@@ -490,7 +490,7 @@ def test_what_the_hints_did_not_tell_is_found_by_the_read_and_told_beside_it() -
     nft.interlopers.append(lambda: nft.change(added_rule))
     outcome = reconcile(nft, desired, hints=hints)
     assert nft.hasty == 1
-    assert outcome.action is Action.REPLACED
+    assert outcome.action is Action.REBUILT
     assert [each.thing for each in outcome.drifts] == [Thing.ELEMENT, Thing.RULE]
     assert nft.table == desired
 
@@ -532,5 +532,5 @@ def test_more_than_single_changes_of_ranges_are_left_to_the_ordinary_pass() -> N
     desired, nft = replace(ports_table(1), maps=(ranges,)), FakeNft()
     hints = hints_of(nft, desired, lambda table: replace(table, maps=(replace(ranges, elements=Elements(6)),)))
     outcome = reconcile(nft, desired, hints=hints)
-    assert (nft.hasty, outcome.action) == (0, Action.REPLACED)
+    assert (nft.hasty, outcome.action) == (0, Action.REBUILT)
     assert nft.table == desired

@@ -272,7 +272,7 @@ class TestCommandLine:
         host.enforcing()
         planned = host.run("secmarkctl plan", timeout=SLOW, check=False)
         assert planned.rc == 3
-        assert "would be put right" in planned.out
+        assert "would fix this" in planned.out
         assert host.run("secmarkctl apply", timeout=SLOW).out.startswith("created: ")
         host.run("nft delete element inet secmarkd server_port '{ tcp . 22 }'")
         assert "repaired: 1 difference" in host.run("secmarkctl apply", timeout=SLOW).out

@@ -11,7 +11,7 @@ from secmarkd.nft.render import render_chain_head, render_key, render_object, re
 from secmarkd.table.drift import Change, Drift, Thing
 from secmarkd.table.elements import unequal_parts
 from secmarkd.table.foreign import in_words
-from secmarkd.table.table import Chain, Foreign, Map, Object, Rule, Table
+from secmarkd.table.table import Chain, Foreign, Key, Map, Match, Object, Rule, Table
 
 _Thing = TypeVar("_Thing", Rule, Foreign)
 
@@ -56,7 +56,7 @@ def _one_object(wanted: Object | None, there: Object | None) -> Iterator[Drift]:
         return
     named = wanted or there
     assert named is not None
-    change = Change.MISSING if there is None else Change.ADDED if wanted is None else Change.CHANGED
+    change = Change.MISSING if there is None else Change.UNEXPECTED if wanted is None else Change.CHANGED
     yield Drift(Thing.OBJECT, change, f"{named.kind} {named.name}", _text(wanted), _text(there))
 
 
@@ -69,7 +69,9 @@ def _sets(desired: Table, live: Table) -> Iterator[Drift]:
     found = {each.name: render_set(each) for each in live.sets}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            change = Change.MISSING if name not in found else Change.ADDED if name not in expected else Change.CHANGED
+            change = (
+                Change.MISSING if name not in found else Change.UNEXPECTED if name not in expected else Change.CHANGED
+            )
             yield Drift(Thing.SET, change, f"set {name}", expected.get(name, ""), found.get(name, ""))
 
 
@@ -79,7 +81,7 @@ def _maps(desired: Table, live: Table) -> Iterator[Drift]:
     for name in sorted(wanted.keys() | there.keys()):
         mine, other = wanted.get(name), there.get(name)
         if mine is None:
-            yield Drift(Thing.MAP, Change.ADDED, f"map {name}", "", _head(other))
+            yield Drift(Thing.MAP, Change.UNEXPECTED, f"map {name}", "", _head(other))
         elif other is None:
             yield Drift(Thing.MAP, Change.MISSING, f"map {name}", _head(mine))
         elif _head(mine) != _head(other):
@@ -120,7 +122,7 @@ def _elements(wanted: Map, there: Map) -> Iterator[Drift]:
             yield Drift(Thing.ELEMENT, Change.MISSING, _element(wanted, one[0]), one[1])
             one = next(mine, None)
         elif one is None or other[0] < one[0]:
-            yield Drift(Thing.ELEMENT, Change.ADDED, _element(wanted, other[0]), "", other[1])
+            yield Drift(Thing.ELEMENT, Change.UNEXPECTED, _element(wanted, other[0]), "", other[1])
             other = next(others, None)
         else:
             if one[1] != other[1]:
@@ -139,7 +141,7 @@ def _chains(desired: Table, live: Table) -> Iterator[Drift]:
         mine, other = wanted.get(name), there.get(name)
         if mine is None:
             assert other is not None
-            yield Drift(Thing.CHAIN, Change.ADDED, f"chain {name}", "", _chain_text(other))
+            yield Drift(Thing.CHAIN, Change.UNEXPECTED, f"chain {name}", "", _chain_text(other))
         elif other is None:
             yield Drift(Thing.CHAIN, Change.MISSING, f"chain {name}", _chain_text(mine))
         else:
@@ -167,17 +169,23 @@ def _rules(chain: str, wanted: tuple[Rule, ...], there: tuple[Rule, ...]) -> Ite
     left_over = Counter(rule for _, rule in missing)
     really_added = [(place, rule) for place, rule in added if not _take(left_over, rule)]
     if not really_missing and not really_added:
-        yield Drift(Thing.RULE, Change.MOVED, f"chain {chain}", _order(missing), _order(added))
+        cgroups = any(_names_cgroup(rule) for _, rule in missing)
+        yield Drift(Thing.RULE, Change.MOVED, f"chain {chain}", _order(missing), _order(added), names_cgroup=cgroups)
     for number in range(max(len(really_missing), len(really_added))):
         yield _rule_drift(chain, really_missing[number : number + 1], really_added[number : number + 1])
 
 
 def _rule_drift(chain: str, missing: list[tuple[int, Rule]], added: list[tuple[int, Rule]]) -> Drift:
     place = (missing or added)[0][0] + 1
-    change = Change.CHANGED if missing and added else Change.MISSING if missing else Change.ADDED
+    change = Change.CHANGED if missing and added else Change.MISSING if missing else Change.UNEXPECTED
     expected = render_rule(missing[0][1]) if missing else ""
     found = render_rule(added[0][1]) if added else ""
-    return Drift(Thing.RULE, change, f"chain {chain} rule {place}", expected, found)
+    cgroups = any(_names_cgroup(rule) for _, rule in (*missing, *added))
+    return Drift(Thing.RULE, change, f"chain {chain} rule {place}", expected, found, names_cgroup=cgroups)
+
+
+def _names_cgroup(rule: Rule) -> bool:
+    return any(isinstance(each, Match) and each.key is Key.CGROUP for each in rule)
 
 
 def _unequal_part(wanted: tuple[Rule, ...], there: tuple[Rule, ...]) -> tuple[int, int, int]:
@@ -208,6 +216,6 @@ def _foreign(desired: Table, live: Table) -> Iterator[Drift]:
     left_over = Counter(desired.foreign)
     for each in live.foreign:
         if not _take(left_over, each):
-            yield Drift(Thing.FOREIGN, Change.ADDED, f"{each.what} {each.name}".strip(), "", in_words(each))
+            yield Drift(Thing.FOREIGN, Change.UNEXPECTED, f"{each.what} {each.name}".strip(), "", in_words(each))
     for each in left_over.elements():
         yield Drift(Thing.FOREIGN, Change.MISSING, f"{each.what} {each.name}".strip(), in_words(each))

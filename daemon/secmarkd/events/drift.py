@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from secmarkd.events.event import Attributed, Event, Priority
 from secmarkd.events.words import count, duration, with_author
+from secmarkd.table.drift import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,15 @@ class DriftDetected(Attributed, Event):
     expected: str
     found: str
     action: str
-    """`created`, `repaired`, `replaced`, `reported`, `contested` or `failed`."""
+    """`created`, `repaired`, `rebuilt`, `replaced`, `reported`, `contested` or `failed`."""
+
+    @property
+    def kind(self) -> str:
+        """`element missing`, `unexpected rule`, `foreign`."""
+        return kind_of(self.thing, self.change)
 
     def __str__(self) -> str:
-        parts = [f"drift: {self.thing} {self.change}: {self.object}"]
+        parts = [f"drift: {self.kind}: {self.object}"]
         if self.expected:
             parts.append(f"expected {self.expected}")
         if self.found:
@@ -83,10 +89,13 @@ class DriftRepaired(Event):
     def __str__(self) -> str:
         how = {
             "repaired": "single changes",
-            "replaced": "the table replaced",
-            "created": "the table made anew",
+            "rebuilt": "rebuilding the rules",
+            "replaced": "replacing the table",
+            "created": "recreating the table",
         }.get(self.action, self.action)
-        return f"repaired: {count(self.count, 'difference')}, by {how}, read back and verified ({duration(self.seconds)})"
+        return (
+            f"repaired: {count(self.count, 'difference')} by {how}, read back and verified ({duration(self.seconds)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class LabelsCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class LabelsReplaced(Event):
-    """The kernel's labels were brought from one wanted state to another, without a moment in between."""
+    """The kernel's labels were changed as desired: `count` things, of which `sample` has the first."""
 
     MESSAGE_ID: ClassVar[str] = "09ea1fd0ca324b2d8087965a8f967df4"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
@@ -38,13 +38,11 @@ class LabelsReplaced(Event):
 
     def __str__(self) -> str:
         why = {
-            "start": "those in the kernel were not as configured",
-            "reload": "the configuration changed",
+            "start": "those in the kernel were of another configuration",
+            "reload": "configuration changed",
             "environment": "this machine changed",
         }
-        return (
-            f"labels replaced, {why.get(self.reason, self.reason)}: {count(self.count, 'difference')}: {self.sample}"
-        )
+        return f"labels updated ({why.get(self.reason, self.reason)}): {self.sample}"
 
 
 @dataclass(frozen=True, slots=True)

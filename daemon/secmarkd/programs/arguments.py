@@ -49,7 +49,7 @@ _VERBS = (
          "in_sync, differences (each with thing, change, name, expected, found, count), notes (as check has them), "
          "other_labels (what else sets labels: family, table, chain, hook, priority, does, position), other_labels_whole"),
     Verb("apply", apply.apply, "bring the kernel's labels to the configuration, once, and verify them",
-         "action (none, created, repaired or replaced), mode, labels, elements, and differences as plan has them"),
+         "action (none, created, repaired, rebuilt or replaced), mode, labels, elements, and differences as plan has them"),
     Verb("clear", clear.clear, "take all of secmarkd's labels out of the kernel",
          "removed, and where that is true objects, elements",
          folders="what is in the kernel is taken out, whatever is configured"),

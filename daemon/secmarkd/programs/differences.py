@@ -20,7 +20,7 @@ MOST_LINES = 40
 
 _SIGNS = {
     Change.MISSING: ("+", Colour.GOOD),
-    Change.ADDED: ("-", Colour.BAD),
+    Change.UNEXPECTED: ("-", Colour.BAD),
     Change.CHANGED: ("~", Colour.CHANGED),
     Change.RETARGETED: ("~", Colour.CHANGED),
     Change.MOVED: ("~", Colour.CHANGED),
@@ -49,7 +49,7 @@ def print_drifts(drifts: tuple[Drift, ...], out: Output) -> None:
         match each.change:
             case Change.MISSING if each.expected:
                 out.line(f"      {each.expected}")
-            case Change.ADDED if each.found:
+            case Change.UNEXPECTED if each.found:
                 out.line(f"      {each.found}")
             case Change.CHANGED | Change.RETARGETED | Change.MOVED:
                 out.line(f"      is        {each.found}")

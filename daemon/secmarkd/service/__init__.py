@@ -15,7 +15,7 @@ loads                loads and recompilations, which nothing waits for
 verification         what is known of the ruleset without reading it
 reporting            from passes to events
 trouble              failed passes as one story
-wanted               what a pass that brought new labels changed
+planned               what a pass for new labels changed, apart from drift
 attribution          who is named for a change
 tally                who commits most while a pass runs
 busy                 others in the way of reading

@@ -21,13 +21,13 @@ from secmarkd.service.attribution import UNATTRIBUTED, Attribution, Commotion
 from secmarkd.service.busy import Busy
 from secmarkd.service.contention import Contention
 from secmarkd.service.interruption import InterruptibleNft
+from secmarkd.service.planned import creates, event_of, is_adoption, split
 from secmarkd.service.policy import PolicyWatch
 from secmarkd.service.refusal import REFUSALS
 from secmarkd.service.reporting import Reporter
 from secmarkd.service.states import Applying, ApplyReason, Labels, State, failure_of
 from secmarkd.service.status import Status
 from secmarkd.service.verification import Watch
-from secmarkd.service.wanted import event_of, is_adoption, told_apart
 from secmarkd.table.table import Table
 from secmarkd.throttle import FAILURES
 
@@ -142,13 +142,13 @@ class Passes:
         if not (outcome.in_sync or contested):
             self._report(replace(outcome, drifts=(), remaining=()), retry)
             return retry
-        changed, foreign = told_apart(outcome.drifts, labels.loaded.table, labels.written, reason)
-        if foreign:
+        changes, drift = split(outcome.drifts, labels.loaded.table, labels.written, reason)
+        if drift:
             self.last_drift = self._clock.monotonic()
-        if foreign or contested:
-            self._report(replace(outcome, drifts=foreign), retry, self._attribution)
-        if changed and not is_adoption(outcome):
-            self._log(event_of(changed, reason, status))
+        if drift or contested:
+            self._report(replace(outcome, drifts=drift), retry, self._attribution)
+        if changes and not is_adoption(outcome):
+            self._log(event_of(changes, reason, status, created=creates(outcome.drifts)))
         if not contested:
             self._reporter.settled()
         return retry

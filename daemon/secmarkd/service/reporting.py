@@ -67,7 +67,7 @@ class Reporter:
             case Action.NONE if self._told and not self.trouble.on:
                 self._budget.charge(1)
                 self._journal.write(DriftGone(total(self._told)))
-            case Action.CREATED | Action.REPAIRED | Action.REPLACED if told or not new:
+            case Action.CREATED | Action.REPAIRED | Action.REBUILT | Action.REPLACED if told or not new:
                 self._journal.write(repair(outcome, seconds))
             case Action.FAILED if outcome.error is not None:
                 events = trouble(outcome.error, total(outcome.drifts), self._origin_of, commotion)
@@ -159,14 +159,14 @@ def kinds(drifts: Iterable[Drift]) -> str:
     """`200 element missing, 2 rule added`."""
     counts: Counter[str] = Counter()
     for each in drifts:
-        counts[f"{each.thing} {each.change}"] += each.count
+        counts[each.kind] += each.count
     return ", ".join(f"{number} {kind}" for kind, number in counts.most_common())
 
 
 def sample(drifts: Iterable[Drift]) -> str:
     """The first few, and how many more there are."""
     every = list(drifts)
-    shown = "; ".join(f"{each.thing} {each.change}: {each.name}" for each in every[:SAMPLES])
+    shown = "; ".join(f"{each.kind}: {each.name}" for each in every[:SAMPLES])
     rest = total(every[SAMPLES:])
     return f"{shown}, and {rest} more" if rest else shown
 

@@ -72,7 +72,7 @@ def test_a_deleted_element_is_missing() -> None:
 
 def test_an_added_element_is_too_much() -> None:
     assert drifts(change(PORTS, ((6, 81), "s_http"), added=True)) == [
-        "element added: m_port { tcp . 81 }; found s_http"
+        "unexpected element: m_port { tcp . 81 }; found s_http"
     ]
 
 

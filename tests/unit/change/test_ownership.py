@@ -68,7 +68,7 @@ def test_rules_are_rebuilt_in_the_transaction_that_adopts() -> None:
     assert len(rest) > 1
     assert not any(isinstance(each, Adopt) for transaction in rest for each in transaction)
     nft = FakeNft(live)
-    assert reconcile(nft, DESIRED, staged=True).action is Action.REPLACED
+    assert reconcile(nft, DESIRED, staged=True).action is Action.REBUILT
     assert nft.table == DESIRED
 
 

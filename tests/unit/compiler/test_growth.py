@@ -108,7 +108,7 @@ class Overtaken(FakeNft):
 
 @pytest.mark.parametrize(
     ("number", "last"),
-    [(1, "object added: counter theirs"), (MANY + 1, "table changed: table inet secmarkd")],
+    [(1, "unexpected object: counter theirs"), (MANY + 1, "table changed: table inet secmarkd")],
     ids=["each thing where these are few", "that there was something where a sum is told anyway"],
 )
 def test_a_commit_between_read_and_write_is_told(number: int, last: str) -> None:
@@ -177,7 +177,7 @@ DRIFTS = st.lists(
     st.builds(
         Drift,
         thing=st.just(Thing.RULE),
-        change=st.sampled_from([Change.ADDED, Change.MISSING]),
+        change=st.sampled_from([Change.UNEXPECTED, Change.MISSING]),
         name=st.sampled_from(["chain a rule 1", "chain a rule 2", "chain b rule 1"]),
     ),
     max_size=8,
@@ -229,7 +229,7 @@ def test_rules_that_are_missing_or_added_are_those_that_a_search_finds(
     else:
         places = [(missing[n : n + 1] or added[n : n + 1])[0][0] for n in range(max(len(missing), len(added)))]
         assert [each.name for each in found] == [f"chain a rule {place}" for place in places]
-        assert sum(each.change is not Change.ADDED for each in found) == len(missing)
+        assert sum(each.change is not Change.UNEXPECTED for each in found) == len(missing)
         assert sum(each.change is not Change.MISSING for each in found) == len(added)
 
 
@@ -248,7 +248,7 @@ def test_foreign_things_are_told_as_a_search_would_find_them(
             left.remove(each)
         else:
             added.append(each)
-    expected = [(Change.ADDED, f"set {each.name}") for each in added]
+    expected = [(Change.UNEXPECTED, f"set {each.name}") for each in added]
     expected += [(Change.MISSING, f"set {each.name}") for each in left]
     assert [(each.change, each.name) for each in diff(Table(foreign=desired), Table(foreign=live))] == expected
 

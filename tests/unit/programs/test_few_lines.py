@@ -37,7 +37,7 @@ def test_a_few_differences_have_a_line_each() -> None:
 
 
 def test_many_differences_are_counted_by_label() -> None:
-    gone = elements(Change.ADDED, "s_http_server_packet_t", 500)
+    gone = elements(Change.UNEXPECTED, "s_http_server_packet_t", 500)
     new = elements(Change.MISSING, "c_ssh_server_packet_t", 300)
     rule = Drift(Thing.RULE, Change.MISSING, "chain input rule 2")
     assert printed(*gone, *new, rule) == [
@@ -46,7 +46,7 @@ def test_many_differences_are_counted_by_label() -> None:
 
 
 def test_of_very_many_labels_the_largest_are_named() -> None:
-    drifts = [drift for label in range(200) for drift in elements(Change.ADDED, f"s_a{label}_t", 5)]
+    drifts = [drift for label in range(200) for drift in elements(Change.UNEXPECTED, f"s_a{label}_t", 5)]
     lines = printed(*drifts)
     assert len(lines) == MOST_LINES + 1
     assert lines[-1] == "  … and 160 kinds more"

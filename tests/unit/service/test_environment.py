@@ -185,7 +185,7 @@ def test_what_someone_did_meanwhile_is_told_as_drift(on_drift: OnDrift) -> None:
     rig.hear()
     events = rig.journal.take()
     assert [type(event) for event in events] == [EnvironmentChanged, DriftDetected, DriftRepaired, LabelsReplaced]
-    assert "chain added: chain theirs" in str(events[1])
+    assert "unexpected chain: chain theirs" in str(events[1])
     assert "by nft (process " in str(events[1])
     assert "theirs" not in str(events[3])
 

@@ -48,6 +48,9 @@ def test_a_reload_brings_the_new_labels_and_says_so() -> None:
     events = rig.reload(configuration(80, 8080))
     assert rig.nft.table == configuration(80, 8080).table
     assert [type(event) for event in events] == [LabelsReplaced, Reloaded]
+    assert str(events[0]) == (
+        "labels updated (configuration changed): removed server_port { tcp . 443 }, added server_port { tcp . 8080 }"
+    )
     assert rig.service.status.last_drift is None
 
 

@@ -329,7 +329,7 @@ def test_what_others_change_before_such_a_reload_is_done_is_told_as_their_doing(
     told = [str(each) for each in rig.journal.take()]
     assert nft.table == configuration(80, 443, 8080).table
     assert any("chain missing" in each and each.endswith("by nft (process 200)") for each in told), told
-    assert any("labels replaced" in each for each in told)
+    assert any("labels updated" in each for each in told)
 
 
 def test_a_start_that_a_storm_keeps_out_names_it() -> None:

@@ -46,10 +46,15 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
     if drifts:
         print_drifts(drifts, out)
         transactions = plan_of(loaded.table, live, staged=True)
-        whole = any(isinstance(each, Replace | Rebuild) for transaction in transactions for each in transaction)
-        how = f"{'the table made anew' if whole else 'single changes'} in {count(len(transactions), 'transaction')}"
+        commands = [each for transaction in transactions for each in transaction]
+        how = "single changes"
+        if any(isinstance(each, Replace) for each in commands):
+            how = "replacing the table" if live is not None else "creating the table"
+        elif any(isinstance(each, Rebuild) for each in commands):
+            how = "rebuilding the rules"
+        how = f"{how} in {count(len(transactions), 'transaction')}"
         out.line()
-        out.line(f"{count(total(drifts), 'difference')}; would be put right by {how} (`secmarkctl apply`)")
+        out.line(f"{count(total(drifts), 'difference')}; `secmarkctl apply` would fix this by {how}")
     else:
         out.line(f"nothing to do: {size_of(loaded)}, as configured")
     print_notes(notes, out)
