@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from secmarkd.netlink import numbers as nf
 from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.element import read_element
 from secmarkd.netlink.expression import parse_expressions, text
@@ -26,22 +27,15 @@ from secmarkd.netlink.words import printable
 from secmarkd.table.foreign import ordered
 from secmarkd.table.table import BaseHook, Chain, DynamicSet, Foreign, Map, Object, ObjectKind, Rule, Table
 
-_TABLE = 1
-"""The table's name, in every message."""
-_TABLE_FLAGS, _TABLE_USE, _TABLE_HANDLE, _TABLE_PAD, _TABLE_USERDATA, _TABLE_OWNER = 2, 3, 4, 5, 6, 7
-_CHAIN_HANDLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_USE, _CHAIN_TYPE, _CHAIN_PAD = 2, 3, 4, 5, 6, 7, 9
-_CHAIN_FLAGS = 10
-_CHAIN_BASES = frozenset({_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE})
-_CHAIN_WORDS = {8: "counters", 12: "comment"}
-_HOOK_NUMBER, _HOOK_PRIORITY = 1, 2
+_CHAIN_BASES = frozenset({nf.Chain.HOOK, nf.Chain.POLICY, nf.Chain.TYPE})
+_CHAIN_WORDS = {nf.Chain.COUNTERS: "counters", nf.Chain.USERDATA: "comment"}
 _HOOKS = {0: "prerouting", 1: "input", 2: "forward", 3: "output", 4: "postrouting", 5: "ingress"}
 """NF_INET_*."""
 _POLICIES = {0: "drop", 1: "accept"}
 _CHAIN_BASE = 1
-_RULE_CHAIN, _RULE_HANDLE, _RULE_EXPRESSIONS, _RULE_POSITION, _RULE_USERDATA, _RULE_PAD = 2, 3, 4, 6, 7, 8
-_OBJ_NAME, _OBJ_TYPE, _OBJ_DATA, _OBJ_HANDLE, _OBJ_PAD, _OBJ_USERDATA = 2, 3, 4, 6, 7, 8
-_SECMARK_CONTEXT = 1
-_FLOWTABLE_NAME = 2
+_RULE_KNOWN = frozenset(
+    {nf.OF_TABLE, nf.Rule.CHAIN, nf.Rule.HANDLE, nf.Rule.EXPRESSIONS, nf.Rule.POSITION, nf.Rule.PAD}
+)
 _COMMENT = 0
 """In user data of tables, chains, rules and objects."""
 _TABLE_FLAG_WORDS = {1: "dormant", 2: "owner", 4: "persist"}
@@ -80,7 +74,7 @@ def decode_table(
     reader.chains(structure.chains)
     reader.rules(structure.rules)
     for each in structure.flowtables:
-        name = text(dict(attributes(each)).get(_FLOWTABLE_NAME, b""))
+        name = text(dict(attributes(each)).get(nf.Flowtable.NAME, b""))
         reader.foreign.append(Foreign("flowtable", name, "a flowtable"))
     return reader.result()
 
@@ -91,9 +85,9 @@ def foreign_rules(structure: Structure, table: Table) -> tuple[tuple[str, int], 
     found = []
     for message in structure.rules:
         attributes_ = _once(message)
-        chain = _text(attributes_, _RULE_CHAIN)
+        chain = _text(attributes_, nf.Rule.CHAIN)
         if any(isinstance(each, Foreign) for each in next(waiting.get(chain, iter(())), ())):
-            found.append((chain, _int(attributes_[_RULE_HANDLE])))
+            found.append((chain, _int(attributes_[nf.Rule.HANDLE])))
     return tuple(found)
 
 
@@ -135,9 +129,9 @@ class _Reader:
     def table(self, message: bytes) -> None:
         """The message about the table itself."""
         found = _once(message)
-        self.flags = table_flags(_int(found.get(_TABLE_FLAGS, b"")))
-        known = {_TABLE, _TABLE_FLAGS, _TABLE_USE, _TABLE_HANDLE, _TABLE_PAD, _TABLE_OWNER}
-        self._extra("table", "", found, known, {_TABLE_USERDATA: "comment"})
+        self.flags = table_flags(_int(found.get(nf.Table.FLAGS, b"")))
+        known = {nf.OF_TABLE, nf.Table.FLAGS, nf.Table.USE, nf.Table.HANDLE, nf.Table.PAD, nf.Table.OWNER}
+        self._extra("table", "", found, known, {nf.Table.USERDATA: "comment"})
 
     def sets(self, messages: tuple[bytes, ...]) -> None:
         """Maps, sets, and those of single rules."""
@@ -174,25 +168,25 @@ class _Reader:
                 continue
             names.add(name)
             self.known_objects.append(Object(name, kind, context))
-            known = {_TABLE, _OBJ_NAME, _OBJ_TYPE, _OBJ_DATA, _OBJ_HANDLE, _OBJ_PAD}
-            self._extra(word, name, found, known, {_OBJ_USERDATA: "comment"})
+            known = {nf.OF_TABLE, nf.Obj.NAME, nf.Obj.TYPE, nf.Obj.DATA, nf.Obj.HANDLE, nf.Obj.PAD}
+            self._extra(word, name, found, known, {nf.Obj.USERDATA: "comment"})
 
     def chains(self, messages: tuple[bytes, ...]) -> None:
         """Heads of chains."""
         read = [_once(each) for each in messages]
-        counts = Counter(_text(each, _CHAIN_NAME) for each in read)
+        counts = Counter(_text(each, nf.Chain.NAME) for each in read)
         for found in read:
-            name, hook = _text(found, _CHAIN_NAME), _hook(found)
+            name, hook = _text(found, nf.Chain.NAME), _hook(found)
             if counts[name] > 1:
-                words = f"handle {_int(found.get(_CHAIN_HANDLE, b''))}, {_hook_words(found)}"
+                words = f"handle {_int(found.get(nf.Chain.HANDLE, b''))}, {_hook_words(found)}"
                 self.strange.setdefault(name, []).append((MANY_CHAINS, words))
             elif hook is None and not found.keys().isdisjoint(_CHAIN_BASES):
                 self.strange[name] = [("chain", _hook_words(found))]
             else:
                 self.heads[name] = hook
-                known = {_TABLE, _CHAIN_HANDLE, _CHAIN_NAME, _CHAIN_USE, _CHAIN_PAD, *_CHAIN_BASES}
-                if _int(found.get(_CHAIN_FLAGS, b"")) == (_CHAIN_BASE if hook else 0):
-                    known.add(_CHAIN_FLAGS)
+                known = {nf.OF_TABLE, nf.Chain.HANDLE, nf.Chain.NAME, nf.Chain.USE, nf.Chain.PAD, *_CHAIN_BASES}
+                if _int(found.get(nf.Chain.FLAGS, b"")) == (_CHAIN_BASE if hook else 0):
+                    known.add(nf.Chain.FLAGS)
                 self._extra("chain", name, found, known, _CHAIN_WORDS)
 
     def rules(self, messages: tuple[bytes, ...]) -> None:
@@ -201,15 +195,23 @@ class _Reader:
         seen: dict[bytes, Rule] = {}
         for message in messages:
             found = _once(message)
-            content = found.get(_RULE_EXPRESSIONS, b"")
+            content = found.get(nf.Rule.EXPRESSIONS, b"")
             if content not in seen:
                 seen[content] = decode_rule(parse_expressions(content), around)
             rule = seen[content]
-            rest = found.keys() - {_TABLE, _RULE_CHAIN, _RULE_HANDLE, _RULE_EXPRESSIONS, _RULE_POSITION, _RULE_PAD}
+            rest = found.keys() - {
+                nf.OF_TABLE,
+                nf.Rule.CHAIN,
+                nf.Rule.HANDLE,
+                nf.Rule.EXPRESSIONS,
+                nf.Rule.POSITION,
+                nf.Rule.PAD,
+            }
             for kind in sorted(rest):
-                words = _comment(found[kind]) if kind == _RULE_USERDATA else f"attribute {kind} 0x{found[kind].hex()}"
+                comment = kind == nf.Rule.USERDATA
+                words = _comment(found[kind]) if comment else f"attribute {kind} 0x{found[kind].hex()}"
                 rule = (*rule, Foreign("rule", "", words))
-            self.bodies.setdefault(_text(found, _RULE_CHAIN), []).append(rule)
+            self.bodies.setdefault(_text(found, nf.Rule.CHAIN), []).append(rule)
 
     def _members(self, name: str) -> tuple[bytes, ...] | None:
         """The elements of an anonymous set; None for another set, and for elements that are more than a value."""
@@ -253,37 +255,39 @@ def _text(found: dict[int, bytes], kind: int) -> str:
 
 
 def _object_key(found: dict[int, bytes]) -> tuple[int, str]:
-    return _int(found.get(_OBJ_TYPE, b"")), _text(found, _OBJ_NAME)
+    return _int(found.get(nf.Obj.TYPE, b"")), _text(found, nf.Obj.NAME)
 
 
 def _context(found: dict[int, bytes]) -> str | None:
     """A secmark's context; None where there is anything else."""
-    data = list(attributes(found.get(_OBJ_DATA, b"")))
-    return text(data[0][1]) if [kind for kind, _ in data] == [_SECMARK_CONTEXT] else None
+    data = list(attributes(found.get(nf.Obj.DATA, b"")))
+    return text(data[0][1]) if [kind for kind, _ in data] == [nf.Secmark.CTX] else None
 
 
 def _hook(found: dict[int, bytes]) -> BaseHook | None:
     """Where a chain hangs, if that is one of the hooks and nothing else."""
-    listed = list(attributes(found.get(_CHAIN_HOOK, b"")))
+    listed = list(attributes(found.get(nf.Chain.HOOK, b"")))
     hook = dict(listed)
-    name = _HOOKS.get(_int(hook.get(_HOOK_NUMBER, b"\xff")))
-    policy = _POLICIES.get(_int(found.get(_CHAIN_POLICY, b"\xff")))
-    if len(listed) != 2 or hook.keys() != {_HOOK_NUMBER, _HOOK_PRIORITY} or name is None or policy is None:
+    name = _HOOKS.get(_int(hook.get(nf.Hook.HOOKNUM, b"\xff")))
+    policy = _POLICIES.get(_int(found.get(nf.Chain.POLICY, b"\xff")))
+    if len(listed) != 2 or hook.keys() != {nf.Hook.HOOKNUM, nf.Hook.PRIORITY} or name is None or policy is None:
         return None
-    priority = int.from_bytes(hook[_HOOK_PRIORITY], "big", signed=True)
-    return BaseHook(name, priority, policy, _text(found, _CHAIN_TYPE))
+    priority = int.from_bytes(hook[nf.Hook.PRIORITY], "big", signed=True)
+    return BaseHook(name, priority, policy, _text(found, nf.Chain.TYPE))
 
 
 def _hook_words(found: dict[int, bytes]) -> str:
     """Where a chain of any kind hangs, for people."""
-    if _CHAIN_HOOK not in found:
+    if nf.Chain.HOOK not in found:
         return "no base chain"
-    hook = dict(attributes(found[_CHAIN_HOOK]))
-    number = _int(hook.get(_HOOK_NUMBER, b""))
-    priority = int.from_bytes(hook.get(_HOOK_PRIORITY, b""), "big", signed=True)
-    devices = "".join(f" device {text(hook[each])}" for each in hook if each not in (_HOOK_NUMBER, _HOOK_PRIORITY))
-    policy = _POLICIES.get(_int(found.get(_CHAIN_POLICY, b"\xff")), "")
-    said = f"type {_text(found, _CHAIN_TYPE)} hook {_HOOKS.get(number, number)}{devices} priority {priority}"
+    hook = dict(attributes(found[nf.Chain.HOOK]))
+    number = _int(hook.get(nf.Hook.HOOKNUM, b""))
+    priority = int.from_bytes(hook.get(nf.Hook.PRIORITY, b""), "big", signed=True)
+    devices = "".join(
+        f" device {text(hook[each])}" for each in hook if each not in (nf.Hook.HOOKNUM, nf.Hook.PRIORITY)
+    )
+    policy = _POLICIES.get(_int(found.get(nf.Chain.POLICY, b"\xff")), "")
+    said = f"type {_text(found, nf.Chain.TYPE)} hook {_HOOKS.get(number, number)}{devices} priority {priority}"
     return f"{said} policy {policy}" if policy else said
 
 
