@@ -332,7 +332,10 @@ class _Builder:
     def _labelled(self, hook: _Hook) -> tuple[Rule, ...]:
         """Openings are remembered. Where labels ask for the process, the saved label follows a changed label map, for those
         packets whose process no hook sees."""
-        rules: list[Rule] = [(_FIRST, Verdict("goto", hook.opened))]
+        # What output saved stays: a multicast that this host hears itself comes in by the interface that it left by. It is
+        # asked here, for every packet of a flow without an answer is new, and all but the first are done with.
+        unsaved = (_UNSAVED,) if self.marks and hook is _INPUT else ()
+        rules: list[Rule] = [(_FIRST, *unsaved, Verdict("goto", hook.opened))]
         if self.marks and hook is _OUTPUT and self.lookups[Role.CLIENT].by_process:
             rules.append((Match(Key.CT_DIRECTION, "original"), _SAVED, Save()))
         return (*rules, _ACCEPT)
@@ -343,8 +346,6 @@ class _Builder:
         others: list[tuple[Statement, ...]] = [(Match(Key.CT_STATE, "related"), _ICMP), *self._not_opening()]
         if hook is _INPUT:
             others.append((Match(Key.IIFNAME, "lo"),))
-            # What output saved stays: a multicast that this host hears itself comes in by the interface that it left by.
-            others += [(_SAVED,)] if self.marks else []
         save: list[Rule] = [(Save(),)] if self.marks else []
         if self._remembers_in_set(hook):
             unsaved = (_UNSAVED,) if self.marks else ()
