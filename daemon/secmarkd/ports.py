@@ -195,8 +195,6 @@ LOAD_DEADLINE = 120.0
 """Seconds for one load. 100,000 selectors take about five on a slow machine."""
 LOOKUP_DEADLINE = 60.0
 """Seconds for a lookup that nothing waits for."""
-WRITER_PROCESS = "secmarkd-nft"
-"""The name of the process by which the service commits (`comm`)."""
 
 
 class Loader(Protocol):

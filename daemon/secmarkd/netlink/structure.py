@@ -14,6 +14,9 @@ _COUNTING = (b"counter\0", b"quota\0", b"limit\0", b"last\0", b"connlimit\0")
 _SECMARK = Object.SECMARK.to_bytes(4, "big")
 """Its data are its context. Those of others run on by themselves."""
 
+_TABLE_FLAG_WORDS = {1: "dormant", 2: "owner", 4: "persist"}
+"""NFT_TABLE_F_*, with nft's words."""
+
 Messages = tuple[bytes, ...]
 
 
@@ -83,3 +86,10 @@ def _without(message: bytes, kinds: set[int]) -> bytes:
 
 def _joined(parts: Iterable[tuple[int, bytes]]) -> bytes:
     return b"".join([attribute(kind, each) for kind, each in parts])
+
+
+def table_flags(bits: int) -> tuple[str, ...]:
+    """A table's flags, sorted, those without a word as `0x…`."""
+    rest = bits & ~sum(_TABLE_FLAG_WORDS)
+    words = [word for bit, word in _TABLE_FLAG_WORDS.items() if bits & bit]
+    return tuple(sorted(words + ([f"{rest:#x}"] if rest else [])))

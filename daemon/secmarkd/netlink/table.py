@@ -22,7 +22,7 @@ from secmarkd.netlink.element import read_element
 from secmarkd.netlink.expression import parse_expressions, text
 from secmarkd.netlink.rule import OBJECT_KINDS, Surroundings, decode_rule
 from secmarkd.netlink.sets import OBJECT_WORDS, RECORDED_TYPEOFS, RawSet, read_set
-from secmarkd.netlink.structure import Structure
+from secmarkd.netlink.structure import Structure, table_flags
 from secmarkd.netlink.words import printable
 from secmarkd.table.foreign import ordered
 from secmarkd.table.table import BaseHook, Chain, DynamicSet, Foreign, Map, Object, ObjectKind, Rule, Table
@@ -38,8 +38,6 @@ _RULE_KNOWN = frozenset(
 )
 _COMMENT = 0
 """In user data of tables, chains, rules and objects."""
-_TABLE_FLAG_WORDS = {1: "dormant", 2: "owner", 4: "persist"}
-"""NFT_TABLE_F_*, with nft's words."""
 
 MANY_CHAINS, MANY_SETS, MANY_OBJECTS = "chains of one name", "sets of one name", "objects of one name"
 """What Foreign calls things that a name does not tell apart. No command of nft knows them, so that they are not put right
@@ -47,13 +45,6 @@ one by one."""
 
 Elements = Callable[[str], Iterable[bytes]]
 """The contents of NFTA_SET_ELEM_LIST_ELEMENTS of a set, by its name."""
-
-
-def table_flags(bits: int) -> tuple[str, ...]:
-    """A table's flags, sorted, those without a word as `0x…`."""
-    rest = bits & ~sum(_TABLE_FLAG_WORDS)
-    words = [word for bit, word in _TABLE_FLAG_WORDS.items() if bits & bit]
-    return tuple(sorted(words + ([f"{rest:#x}"] if rest else [])))
 
 
 def decode_table(

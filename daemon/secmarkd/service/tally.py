@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secmarkd.ports import WRITER_PROCESS, Committed, Writer, Writers
+from secmarkd.ports import Committed, Writer, Writers
 from secmarkd.service.attribution import Attribution, Commotion
+from secmarkd.table.transaction import WRITER_PROCESS
 
 FEW = 5
 """Commits by others during one pass below which nobody is said to be in its way. A read is given up after eight."""

@@ -19,11 +19,12 @@ from functools import partial, reduce
 
 from secmarkd.change.early_repair import MOST, Hints
 from secmarkd.errors import KernelError
-from secmarkd.ports import WRITER_PROCESS, ChangeEvents, Committed, News, Nft, Touched, Writer, Writers
+from secmarkd.ports import ChangeEvents, Committed, News, Nft, Touched, Writer, Writers
 from secmarkd.reconcile import Action, Outcome
 from secmarkd.service.attribution import UNATTRIBUTED, Attribution, Commotion
 from secmarkd.service.tally import Tally
 from secmarkd.table.generation import newer
+from secmarkd.table.transaction import WRITER_PROCESS
 
 MOST_SUSPECTS = 32
 """Threads that are looked up between two passes, however often each commits; commits of others are counted."""

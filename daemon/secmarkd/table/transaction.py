@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from secmarkd.table.elements import Elements
 from secmarkd.table.table import Chain, DynamicSet, Map, Object, Table
 
+WRITER_PROCESS = "secmarkd-nft"
+"""The name of the process by which the service commits (`comm`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replace:

@@ -14,7 +14,7 @@ from typing import Self
 from secmarkd.adapters.netlink.socket import Link
 from secmarkd.netlink.codec import Message, as_number, attributes, nfgenmsg, nft, text
 from secmarkd.netlink.numbers import Gen, Nfproto, NftMsg, NlmF, Table
-from secmarkd.netlink.table import table_flags
+from secmarkd.netlink.structure import table_flags
 
 _PATIENCE = 2.0
 """Seconds. The kernel answers both questions at once; this only keeps a broken one from hanging us."""

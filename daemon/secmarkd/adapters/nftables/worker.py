@@ -22,10 +22,9 @@ from secmarkd.adapters.nftables.library import open_context
 from secmarkd.adapters.nftables.requests import Commit
 from secmarkd.errors import CgroupMissing, Conflict, KernelError, NotSupported, SelinuxInactive
 from secmarkd.nft.text import encode
-from secmarkd.ports import WRITER_PROCESS
 from secmarkd.table.cgroups import cgroups_of
 from secmarkd.table.table import NAME
-from secmarkd.table.transaction import Adopt, Rebuild, Replace, Transaction
+from secmarkd.table.transaction import WRITER_PROCESS, Adopt, Rebuild, Replace, Transaction
 from secmarkd.workers import trace
 from secmarkd.workers.child import Final, serve
 from secmarkd.workers.privileges import CAP_SYS_PTRACE, give_up
