@@ -11,6 +11,7 @@ from failures import pytest_runtest_makereport
 from labelling import apply
 from machine import TREE, Machine
 from recipes import SERVER
+from talking import start_spawner
 
 from tests.server.services import INSTALL_SECONDS, prepare
 from tests.support.capability import require
@@ -27,6 +28,7 @@ def machine() -> Iterator[Machine]:
     require(not (reason := image.missing()), reason or "")
     with Machine(SERVER) as running:
         running.put_project()
+        start_spawner(running)
         running.run(f"make -C {TREE} install", timeout=INSTALL_SECONDS)
         prepare(running)
         running.snapshot("prepared")

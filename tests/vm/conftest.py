@@ -10,6 +10,7 @@ import pytest
 from failures import pytest_runtest_makereport
 from labelling import SLOW, apply, cable
 from machine import TREE, Machine
+from talking import start_spawner
 
 from tests.support.capability import require
 
@@ -25,6 +26,7 @@ def machine() -> Iterator[Machine]:
     require(not (reason := image.missing()), reason or "")
     with Machine() as running:
         running.put_project()
+        start_spawner(running)
         running.snapshot("tree")
         yield running
 

@@ -197,6 +197,11 @@ class Machine:
             self._qemu.check_alive()
             raise qemu.QemuError(f"no answer from the machine to {cmd!r}; {self._qemu.last_words()}") from None
 
+    def ask(self, path: str, question: str, *, timeout: float = 60) -> str:
+        """What the program that listens on a UNIX socket in the machine answers. ChannelError when nobody does in time."""
+        reply = self._channel.ask("ask", question.encode(), path=path, limit=timeout, timeout=timeout + GRACE_SECONDS)
+        return reply.payload.decode()
+
     # -- files
 
     def put(self, what: Path | bytes | str, remote: str, *, mode: int = 0o644) -> None:

@@ -36,7 +36,7 @@ The HPET follows QEMU's virtual clock; but reading it takes long."""
 
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rw rootfstype=ext4 console=ttyS0 quiet mitigations=off nowatchdog "
-    "security=selinux selinux=1 enforcing=0 audit=1 audit_backlog_limit=8192 "
+    "security=selinux selinux=1 enforcing=0 audit=1 audit_backlog_limit=8192 tsc=reliable "
     "systemd.show_status=no"
 )
 

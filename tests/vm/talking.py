@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from machine import Machine
 
 PROGRAM = f"/usr/bin/python3 -B {TREE}/tests/vm/guest/talker.py"
+SPAWNER = "/run/talkers"
+"""Where the machine's states have a process that has such programs as children; see guest/talker.py."""
 PATIENCE = 20.0
 """Seconds within which what should arrive arrives, on a busy host."""
 SILENCE = 2.0
@@ -36,16 +38,25 @@ class Talker:
     """A program with sockets. `connection` is the name of the socket that a step is about."""
 
     def __init__(self, vm: Machine, domain: str, *, netns: str = "", uid: int = 0, prefix: str = "") -> None:
-        """`netns` is a name as `ip netns` has it; `prefix` comes before the command, such as systemd-run's."""
+        """`netns` is a name as `ip netns` has it; `prefix` comes before the command of one that has an interpreter of its
+        own, such as systemd-run's."""
         self._vm = vm
         self.domain = domain
         self._path = f"/run/talker-{next(_numbers)}"
-        enter = inside(netns) if netns else ""
-        vm.run(f"{enter} {prefix} {in_domain(domain, f'{PROGRAM} {self._path} {uid}')}")
+        if prefix:
+            assert not netns
+            vm.run(f"{prefix} {in_domain(domain, f'{PROGRAM} {self._path} {uid}')}")
+            return
+        request = {"path": self._path, "uid": uid, "domain": domain, "netns": netns}
+        answer = vm.ask(SPAWNER, json.dumps(request))
+        assert answer == "ok", f"no program in {domain}: {answer}"
 
     def _ask(self, op: str, **arguments: Any) -> str:
-        request = json.dumps({"op": op, **arguments})
-        return self._vm.run(f"nc -U -N {self._path}", timeout=60 + 2 * PATIENCE, input=request).out
+        return self._vm.ask(self._path, json.dumps({"op": op, **arguments}), timeout=60 + 2 * PATIENCE)
+
+    def end(self) -> None:
+        """End the program; its sockets are closed."""
+        assert self._ask("end") == ""
 
     def listen(self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "listener") -> int:
         """Bind, and listen where that is TCP; the port. AssertionError when it fails."""
@@ -147,6 +158,11 @@ def ends(vm: Machine, *, again: bool = False) -> Talker:
     client.flood(80, again=again)
     client.more(10)
     return client
+
+
+def start_spawner(vm: Machine) -> None:
+    """Have the machine's state have the process that others are children of; the project's files are in it."""
+    vm.run(f"{PROGRAM} --spawner {SPAWNER}")
 
 
 def inside(netns: str) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import pytest
 from domains import confined
 from labelling import apply, cable
-from machine import TREE, Machine
-from talking import PATIENCE, Talker, inside
+from machine import Machine
+from talking import Talker
 from tunnels import WAYS, addresses, joining, parting
 
 PORT = 80
@@ -56,28 +56,38 @@ def vm(prepared: Machine) -> Machine:
     return prepared
 
 
-def serve(vm: Machine, domain: str = "smd_server_t") -> None:
+def serve(vm: Machine, domain: str = "smd_server_t") -> Talker:
     """A server that sends back what comes; in its domain it may use http_server_packet_t alone."""
     server = Talker(vm, domain)
     for host in ("0.0.0.0", "::"):
         server.listen(PORT, host, connection=host)
         server.echo(host)
+    return server
 
 
-def asking(host: str) -> str:
-    """A command of the other host that talks with the server: `ok`, or what went wrong."""
-    program = f"/usr/bin/python3 -B {TREE}/tests/vm/guest/peer.py"
-    return f"{inside('peer')} {program} connect {host} {PORT} {PATIENCE:.0f}"
+def ask(client: Talker, host: str) -> str:
+    """Have a program of the other host talk with the server: `ok`, or what went wrong."""
+    try:
+        if (word := client.connect(PORT, host)) != "ok":
+            return word
+        client.send("hello")
+        word = client.receive()
+        return "ok" if word == "hello" else word
+    finally:
+        client.close()
 
 
 def through(vm: Machine, names: Iterable[str]) -> dict[tuple[str, int], str]:
     """What went wrong by which way, over which IP."""
     found: dict[tuple[str, int], str] = {}
+    client, apart = Talker(vm, "unconfined_t", netns="peer"), ""
     for name in names:
         way = WAYS[name]
-        asked = "\n".join(asking(addresses(way, family)[0]) for family in way.families)
-        answers = vm.run(f"{joining(way)}\n{asked}\n{parting()}", timeout=10 * PATIENCE).out.split()
-        found |= {(name, family): word for family, word in zip(way.families, answers, strict=True)}
+        vm.run(f"{apart}\n{joining(way)}")
+        found |= {(name, family): ask(client, addresses(way, family)[0]) for family in way.families}
+        apart = parting()
+    vm.run(apart)
+    client.end()
     return {way: word for way, word in found.items() if word != "ok"}
 
 
@@ -89,17 +99,17 @@ def refusals(vm: Machine) -> list[str]:
 @pytest.mark.parametrize("group", list(GROUPS))
 def test_a_server_answers_through_every_encapsulation(vm: Machine, group: str) -> None:
     serve(vm)
-    assert vm.run(asking("192.0.2.1")).out.split() == ["ok"]
+    assert ask(Talker(vm, "unconfined_t", netns="peer"), "192.0.2.1") == "ok"
     assert through(vm, GROUPS[group]) == {}
     assert refusals(vm) == []
 
 
 def test_through_wireguard_a_server_has_to_be_allowed_to_send_the_tunnels_label(vm: Machine) -> None:
-    serve(vm)
+    server = serve(vm)
     assert set(through(vm, WIREGUARD[:1]).values()) == {"timeout"}
     denied = {(permission, each.target) for each in vm.denials() for permission in each.permissions}
     assert denied == {("send", "intranet_packet_t")}
-    vm.run("pkill -f talker.py")
+    server.end()
     confined(vm, "smd_tunnelled", {"http_server_packet_t": "send recv", "intranet_packet_t": "send"})
     serve(vm, "smd_tunnelled_t")
     assert through(vm, WIREGUARD) == {}
@@ -122,5 +132,5 @@ def test_a_server_answers_in_a_vrf(vm: Machine) -> None:
         "sysctl -qw net.ipv4.tcp_l3mdev_accept=1"
     )
     serve(vm)
-    assert vm.run(asking("192.0.2.1")).out.split() == ["ok"]
+    assert ask(Talker(vm, "unconfined_t", netns="peer"), "192.0.2.1") == "ok"
     assert refusals(vm) == []
