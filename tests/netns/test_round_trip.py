@@ -11,14 +11,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from secmarkd.adapters.nftables.port import LibNft
+from secmarkd.change.plan import plan
 from secmarkd.change.rebuild import rebuild
 from secmarkd.change.staged_reload import stages
-from secmarkd.table.table import Table
+from secmarkd.table.elements import Field
+from secmarkd.table.table import ObjectKind, Table
 from secmarkd.table.transaction import Replace
 from tests.support.capability import require_bindings, require_namespaces
 from tests.support.namespace import Namespace
 from tests.support.strategies import tables
-from tests.support.tables import full_table
+from tests.support.tables import full_table, make_map, make_object
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +60,15 @@ def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, a
     for one, next_one in pairwise((before, *stages(before, after))):
         nft.commit((rebuild(one, next_one),))
         assert nft.read() == next_one
+
+
+def test_a_wildcard_that_nft_does_not_delete_goes_all_the_same(nft: LibNft) -> None:
+    """nft 1.0.6: `element does not exist`, of an interval map whose only field is an interface."""
+    both = make_map("m", (Field.INTERFACE,), ObjectKind.COUNTER, (("a*",), "s"), (("b*",), "s"), interval=True)
+    one = make_map("m", (Field.INTERFACE,), ObjectKind.COUNTER, (("b*",), "s"), interval=True)
+    objects = (make_object("s", ObjectKind.COUNTER),)
+    live, desired = Table(objects=objects, maps=(both,)), Table(objects=objects, maps=(one,))
+    nft.commit((Replace(live),))
+    for transaction in plan(desired, live):
+        nft.commit(transaction)
+    assert nft.read() == desired

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from secmarkd.table.elements import Elements, unequal_parts
+from secmarkd.table.elements import Elements, Field, unequal_parts
 from secmarkd.table.table import Map
 from secmarkd.table.transaction import AddElements, DeleteElements
 
@@ -38,9 +38,11 @@ def element_changes(wanted: Map, there: Map) -> ElementChanges | None:
 
 
 def _is_not_made(change: DeleteElements | AddElements) -> bool:
-    """Whether nft would silently keep an element: a single last value (255.255.255.255) of an interval map with one field
-    is not deleted by 1.0.6 nor 1.1.3, exit code 0 notwithstanding."""
+    """Whether nft keeps an element of an interval map with one field: a single last value (255.255.255.255) is not deleted
+    by 1.0.6 nor 1.1.3, exit code 0 notwithstanding; and 1.0.6 refuses to delete a wildcard of interface names (ENOENT)."""
     if not isinstance(change, DeleteElements) or not change.map.interval or len(change.map.key) > 1:
         return False
+    width = change.map.key[0].width
     last = b"\xff" * change.map.elements.width
-    return any(key == last for key, _ in change.elements.items())
+    wildcards = change.map.key == (Field.INTERFACE,)
+    return any(key == last or (wildcards and key[:width] != key[width:]) for key, _ in change.elements.items())
