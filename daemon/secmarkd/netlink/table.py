@@ -190,14 +190,7 @@ class _Reader:
             if content not in seen:
                 seen[content] = decode_rule(parse_expressions(content), around)
             rule = seen[content]
-            rest = found.keys() - {
-                nf.OF_TABLE,
-                nf.Rule.CHAIN,
-                nf.Rule.HANDLE,
-                nf.Rule.EXPRESSIONS,
-                nf.Rule.POSITION,
-                nf.Rule.PAD,
-            }
+            rest = found.keys() - _RULE_KNOWN
             for kind in sorted(rest):
                 comment = kind == nf.Rule.USERDATA
                 words = _comment(found[kind]) if comment else f"attribute {kind} 0x{found[kind].hex()}"
