@@ -14,7 +14,7 @@ from secmarkd.errors import SecmarkdError
 from secmarkd.model.context import Context
 from secmarkd.model.label_map import Environment, LabelMap, Role, Rule, in_numbers
 from secmarkd.model.packet import Direction, Hook, Packet, View
-from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, ICMP_PROTOCOLS, OPENED_PROTOCOLS
+from secmarkd.model.protocols import DATAGRAM_PROTOCOLS, ICMP_PROTOCOLS, OPENED_PROTOCOLS, TCP
 from secmarkd.selectors.every import BY_PROCESS, SELECTORS
 from secmarkd.selectors.precedence import more_than_ports, rank
 
@@ -76,9 +76,16 @@ def views(rules: Iterable[Rule], packet: Packet, environment: Environment) -> tu
     again in its middle, perhaps the wrong way round. Then a rule that names a port decides: where one matches under the
     other role, and none under its own, the packet has the other role. No port number changes a role that is known: whoever
     chooses a source port would choose a label.
+
+    A packet that leaves by a VRF has its label before conntrack knows it: then the table's own memory says the role.
     """
     first = _assumed_original(packet) if packet.direction is not Direction.REPLY else _assumed_reply(packet)
     other = _assumed_reply(packet) if packet.direction is not Direction.REPLY else _assumed_original(packet)
+    if packet.leaves_vrf:
+        # Conntrack does not know it yet: it opens its connection, or that is remembered, or nobody can say.
+        if _opens_by_itself(rules, packet):
+            return (_assumed_original(packet),)
+        return (first, other) if packet.direction is Direction.UNKNOWN else (first,)
     if packet.direction is Direction.UNKNOWN:
         return (first, other)
     if _is_in_doubt(packet):
@@ -87,6 +94,12 @@ def views(rules: Iterable[Rule], packet: Packet, environment: Environment) -> tu
         if not _any_matches(by_port, packet, first) and _any_matches(by_port, packet, other):
             return (other,)
     return (first,)
+
+
+def _opens_by_itself(rules: Iterable[Rule], packet: Packet) -> bool:
+    """Whether the packet says that it opens its connection. Into other protocols than TCP the table looks only where a rule
+    names them, for not every kernel can."""
+    return packet.opens and (packet.protocol == TCP or any(rule.protocol == packet.protocol for rule in rules))
 
 
 def _any_matches(rules: Iterable[Rule], packet: Packet, view: View) -> bool:

@@ -132,7 +132,7 @@ class _Run:
                 case Restore():
                     self.label = _SAVED
                 case InSet():
-                    if self.packet.remembered is statement.negated:
+                    if self._holds(statement) is statement.negated:
                         return None
                 case Save() | Remember():
                     pass
@@ -141,6 +141,16 @@ class _Run:
                 case Foreign():
                     raise AssertionError(statement)
         return None
+
+    def _holds(self, asked: InSet) -> bool:
+        """Whether the set has the connection; of those for VRFs, under the end that sends this packet or the other one."""
+        if asked.keys == (Key.CT_ID,):
+            return self.packet.remembered
+        _, first, *_ = asked.keys
+        own = first in (Key.IP_SADDR, Key.IP6_SADDR)
+        if (self._read(first) is None) or not self.packet.leaves_vrf:
+            return False
+        return self.packet.direction is (Direction.ORIGINAL if own else Direction.REPLY)
 
     def _match(self, match: Match) -> bool:
         found = self._read(match.key)
@@ -164,7 +174,7 @@ class _Run:
     def _read(self, key: Key) -> Operand:
         """What the kernel reads; None where the expression breaks off the rule."""
         packet = self.packet
-        tracked = packet.direction is not Direction.UNKNOWN
+        tracked = packet.direction is not Direction.UNKNOWN and not packet.leaves_vrf
         ports = packet.protocol in WITH_PORTS.values()
         version = packet.source.family
         match key:
@@ -174,6 +184,10 @@ class _Run:
                 return packet.input_interface
             case Key.OIFNAME:
                 return packet.output_interface
+            case Key.IIFKIND:
+                return ""
+            case Key.OIFKIND:
+                return "vrf" if packet.leaves_vrf else ""
             case Key.SKUID:
                 return packet.user
             case Key.CGROUP:
@@ -219,7 +233,7 @@ class _Run:
 
 
 def _state(packet: Packet) -> str:
-    if packet.direction is Direction.UNKNOWN:
+    if packet.direction is Direction.UNKNOWN or packet.leaves_vrf:
         return "untracked"
     if not packet.new:
         return "established"

@@ -135,7 +135,10 @@ def random_packet(random: Random, label_map: LabelMap, mode: Mode = Mode.LABEL) 
     addresses = [each for each in ADDRESSES if each.family == family]
     has_ports = protocol in WITH_PORTS.values()
     direction = random.choice(list(Direction))
-    tracked, labels = direction is not Direction.UNKNOWN, mode is Mode.LABEL
+    leaves_vrf = hook is Hook.OUTPUT and random.random() < 0.2
+    if leaves_vrf and not has_ports:
+        direction = Direction.UNKNOWN
+    tracked, labels = direction is not Direction.UNKNOWN and not leaves_vrf, mode is Mode.LABEL
     by_label = labels and not (hook is Hook.FORWARD and label_map.defaults.forward is None)
     user = random.choice([None, 0, 1000, 1001]) if hook is not Hook.FORWARD else None
     names = [each for each in INTERFACES if hook is not Hook.FORWARD or each != "lo"]
@@ -147,9 +150,10 @@ def random_packet(random: Random, label_map: LabelMap, mode: Mode = Mode.LABEL) 
         input_interface=random.choice(names) if hook is not Hook.OUTPUT else "",
         output_interface=random.choice(names) if hook is not Hook.INPUT else "",
         opens=protocol in OPENED_PROTOCOLS and random.random() < 0.5,
-        new=direction is Direction.ORIGINAL and random.random() < 0.5,
+        new=direction is Direction.ORIGINAL and tracked and random.random() < 0.5,
         remembered=tracked and not by_label and random.random() < 0.5,
         label=context("carried") if labels and hook is Hook.OUTPUT and random.random() < 0.05 else None,
+        leaves_vrf=leaves_vrf,
         user=user,
         cgroup=_sometimes(random, [*CGROUPS, "a.slice/b.service/c"]) if user is not None else None,
         expected=tracked and random.random() < 0.1,

@@ -40,6 +40,8 @@ VALUES: dict[Key, tuple[Value | Span, ...]] = {
     Key.L4PROTO: _NUMBERS,
     Key.IIFNAME: ("lo", "wg*", "abcdefghijklmno", "abcdefghijklmn*", "a"),
     Key.OIFNAME: ("eth0", "e*"),
+    Key.IIFKIND: ("vrf",),
+    Key.OIFKIND: ("vrf", "veth"),
     Key.SKUID: (0, 1000, 4294967295, (5, 1000), Span(1000, 1005)),
     Key.IP_SADDR: _IPV4,
     Key.IP_DADDR: _IPV4,
@@ -59,6 +61,9 @@ VALUES: dict[Key, tuple[Value | Span, ...]] = {
     Key.TCP_SYN_ACK: ("syn", "ack", "syn | ack"),
 }
 """Constants of each key. `th` alone nft takes only after a protocol: see `more_rules`."""
+_PROTOCOL = Field.PROTOCOL
+_ENDS4 = (Key.L4PROTO, Key.IP_SADDR, Key.TH_SPORT, Key.IP_DADDR, Key.TH_DPORT)
+_ENDS6 = (Key.L4PROTO, Key.IP6_DADDR, Key.TH_DPORT, Key.IP6_SADDR, Key.TH_SPORT)
 _FIELD_KEYS = {
     Field.PROTOCOL: (Key.L4PROTO,),
     Field.PORT: (Key.TH_SPORT, Key.TH_DPORT),
@@ -95,10 +100,15 @@ def more_rules() -> list[Rule]:
         (Restore(), Verdict("goto", "leaf")),
         (Mark(K, "s_a"), Verdict("return")),
         (Mark(K, "s_b"),),
-        (InSet(Key.CT_ID, "opened"), ACCEPT),
-        (InSet(Key.CT_ID, "opened", True), Match(Key.CT_DIRECTION, "reply"), Verdict("return")),
-        (Remember(Key.CT_ID, "opened"), ACCEPT),
-        (Match(Key.CT_STATE, "new"), Remember(Key.CT_ID, "opened", refresh=True)),
+        (InSet((Key.CT_ID,), "opened"), ACCEPT),
+        (InSet((Key.CT_ID,), "opened", True), Match(Key.CT_DIRECTION, "reply"), Verdict("return")),
+        (Remember((Key.CT_ID,), "opened"), ACCEPT),
+        (Match(Key.CT_STATE, "new"), Remember((Key.CT_ID,), "opened", refresh=True)),
+        (InSet(_ENDS4, "ends4"), Remember(_ENDS4, "ends4", refresh=True), Verdict("goto", "leaf")),
+        (InSet(_ENDS6, "ends6", True), ACCEPT),
+        (Match(Key.OIFKIND, "vrf"), Remember(_ENDS4[::-1], "turned4", timeout=120), Verdict("return")),
+        (Remember(_ENDS6, "ends6", timeout=120), Verdict("return")),
+        (Match(Key.TCP_SYN_ACK, "syn"), InSet(_ENDS4, "ends4"), ACCEPT),
     ]
 
 
@@ -134,5 +144,10 @@ def forms_table(cgroups: Mapping[str, int]) -> Table:
         tuple(make_object(name, K) for name in ("s_a", "s_b")),
         tuple(sorted(maps, key=lambda each: each.name)),
         tuple(Chain(name, tuple(rules)) for name, rules in sorted(chains.items())),
-        sets=(DynamicSet("opened", Key.CT_ID, 65536, 3600),),
+        sets=(
+            DynamicSet("ends4", (_PROTOCOL, Field.IPV4, Field.PORT, Field.IPV4, Field.PORT), 131072, 3600),
+            DynamicSet("ends6", (_PROTOCOL, Field.IPV6, Field.PORT, Field.IPV6, Field.PORT), 131072, 3600),
+            DynamicSet("opened", Key.CT_ID, 65536, 3600),
+            DynamicSet("turned4", (Field.PORT, Field.IPV4, Field.PORT, Field.IPV4, _PROTOCOL), 1000, 60),
+        ),
     )

@@ -206,3 +206,32 @@ def test_a_packet_that_has_a_label_keeps_it_at_output_only() -> None:
     assert label(outer) == "http_server"
     assert label(replace(outer, label=None)) == "client"
     assert label(incoming(TCP, 40000, NAMED, opens=True, new=True, label=context("http_server"))) == "dns_server"
+
+
+# --- a VRF, which shows a packet to output before conntrack knows it: `direction` is what the table remembers ---
+
+
+def leaving(direction: Direction, protocol: int, source: int, destination: int, **more: Any) -> Packet:
+    return packet(Hook.OUTPUT, direction, protocol, source, destination, leaves_vrf=True, **more)
+
+
+@pytest.mark.parametrize("protocol", [*OPENED, UDP])
+@pytest.mark.parametrize("port", [NAMED, OTHER_NAMED, EPHEMERAL])
+def test_by_a_vrf_a_peer_that_opened_gets_a_servers_answers(protocol: int, port: int) -> None:
+    assert label(leaving(Direction.REPLY, protocol, UNNAMED, port)) == "server"
+    assert label(leaving(Direction.REPLY, protocol, NAMED, port)) == "dns_server"
+
+
+@pytest.mark.parametrize("protocol", OPENED)
+@pytest.mark.parametrize("port", [NAMED, OTHER_NAMED, EPHEMERAL])
+def test_by_a_vrf_a_client_that_opens_from_a_named_port_is_and_stays_a_client(protocol: int, port: int) -> None:
+    assert label(leaving(Direction.UNKNOWN, protocol, port, UNNAMED, opens=True)) == "client"
+    assert label(leaving(Direction.ORIGINAL, protocol, port, UNNAMED)) == "client"
+
+
+@pytest.mark.parametrize("protocol", [*OPENED, UDP])
+def test_by_a_vrf_ports_decide_where_nothing_is_remembered(protocol: int) -> None:
+    assert label(leaving(Direction.UNKNOWN, protocol, UNNAMED, NAMED)) == "dns_client"
+    assert label(leaving(Direction.UNKNOWN, protocol, NAMED, UNNAMED)) == "dns_server"
+    assert label(leaving(Direction.UNKNOWN, protocol, NAMED, OTHER_NAMED)) == "rsync_client"
+    assert label(leaving(Direction.UNKNOWN, protocol, UNNAMED, UNNAMED)) == "client"

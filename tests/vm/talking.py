@@ -58,9 +58,12 @@ class Talker:
         """End the program; its sockets are closed."""
         assert self._ask("end") == ""
 
-    def listen(self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "listener") -> int:
-        """Bind, and listen where that is TCP; the port. AssertionError when it fails."""
-        answer = self._ask("listen", name=connection, kind=kind, host=host, port=port)
+    def listen(
+        self, port: int, host: str = "127.0.0.1", kind: str = "tcp", connection: str = "listener", *, device: str = ""
+    ) -> int:
+        """Bind, to the interface `device` too where one is given, and listen where that is TCP; the port. AssertionError
+        when it fails."""
+        answer = self._ask("listen", name=connection, kind=kind, host=host, port=port, device=device)
         assert answer.isdigit(), f"{self.domain} cannot listen: {answer}"
         return int(answer)
 

@@ -21,7 +21,7 @@ LABELS = """
 [labels.tunnel]                    # an administrator who names the tunnels themselves
 type = "intranet_packet_t"
 protocol = ["esp", "ah", "gre", 4, 41]
-udp = [4789, 6081, 51820]
+udp = [4500, 4789, 6081, 51820]
 """
 GROUPS = {
     "in IP": [each for each in WAYS if WAYS[each].device and not WAYS[each].over_udp and "IPv" not in each],
@@ -124,13 +124,3 @@ def test_without_its_label_kept_it_would_not(vm: Machine) -> None:
     vm.run("nft -f -", input="\n".join(["flush chain inet secmarkd output", *directions, ""]))
     assert through(vm, ["gre"]) == {("gre", 4): "timeout", ("gre", 6): "timeout"}
     assert {each.target for each in vm.denials() if each.source == "smd_server_t"} == {"intranet_packet_t"}
-
-
-def test_a_server_answers_in_a_vrf(vm: Machine) -> None:
-    vm.run(
-        "ip link add red type vrf table 10; ip link set red up; ip link set peer master red; "
-        "sysctl -qw net.ipv4.tcp_l3mdev_accept=1"
-    )
-    serve(vm)
-    assert ask(Talker(vm, "unconfined_t", netns="peer"), "192.0.2.1") == "ok"
-    assert refusals(vm) == []

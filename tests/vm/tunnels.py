@@ -47,6 +47,7 @@ class End:
             "inner": inner[0], "far": far[0], "inner6": inner[1], "far6": far[1],
             "out": f"0x{self.number + 1}", "in": f"0x{2 - self.number}", "private": private, "public": public,
             "port": str(51820 + self.number), "far_port": str(51821 - self.number),
+            "pidfile": f"/run/esp-in-udp-{self.number}",
         }  # fmt: skip
 
 
@@ -80,7 +81,14 @@ def _xfrm(protocol: str, mode: str, family: int) -> Way:
     return Way(tuple(_states(protocol, mode, family)), (family,), device=mode == "tunnel")
 
 
-def _states(protocol: str, mode: str, family: int, link: str = "") -> Iterator[str]:
+def _esp_in_udp(mode: str, family: int) -> Way:
+    """ESP as it goes through network address translation: each end has a socket that takes it."""
+    original = "0.0.0.0" if family == 4 else "::"
+    states = _states("esp", mode, family, encapsulated=f" encap espinudp 4500 4500 {original}")
+    return Way((_HOLDER, *states), (family,), device=mode == "tunnel")
+
+
+def _states(protocol: str, mode: str, family: int, link: str = "", encapsulated: str = "") -> Iterator[str]:
     here, there = ("{here}", "{there}") if family == 4 else ("{here6}", "{there6}")
     inner, far = ("{inner}", "{far}") if family == 4 else ("{inner6}", "{far6}")
     one, other = (inner, far) if mode == "tunnel" else (here, there)
@@ -89,7 +97,7 @@ def _states(protocol: str, mode: str, family: int, link: str = "") -> Iterator[s
     cipher = _CIPHER[protocol]
     for source, target, number in ((here, there, "{out}"), (there, here, "{in}")):
         ends = f"src {source} dst {target}"
-        yield f"ip xfrm state add {ends} proto {protocol} spi {number} mode {mode} {cipher}{link}"
+        yield f"ip xfrm state add {ends} proto {protocol} spi {number} mode {mode} {cipher}{encapsulated}{link}"
     for source, target, direction, outer in ((one, other, "out", (here, there)), (other, one, "in", (there, here))):
         # IPComp leaves alone what does not shrink, such as neighbour discovery.
         of_tcp = "proto tcp " if protocol == "comp" else ""
@@ -101,6 +109,7 @@ def _states(protocol: str, mode: str, family: int, link: str = "") -> Iterator[s
         )
 
 
+_HOLDER = f"python3 {TREE}/tests/vm/guest/esp_in_udp.py {{pidfile}}"
 _WIREGUARD = f"python3 {TREE}/tests/vm/guest/wireguard.py tnl0 {{port}} {{private}} {{public}}"
 
 WAYS: dict[str, Way] = {
@@ -154,6 +163,11 @@ WAYS: dict[str, Way] = {
         for mode in ("transport", "tunnel")
         for family in (4, 6)
     },
+    **{
+        f"esp in udp {mode} IPv{family}": _esp_in_udp(mode, family)
+        for mode in ("transport", "tunnel")
+        for family in (4, 6)
+    },
     "xfrm interface": Way(
         ("ip link add tnl0 type xfrm dev {device} if_id 7", *_states("esp", "tunnel", 4, " if_id 7")), (4,)
     ),
@@ -189,10 +203,10 @@ def joining(way: Way) -> str:
 def parting() -> str:
     """A script that takes any way down again, at both ends."""
     commands = (
-        "ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
+        "kill $(cat {pidfile}); rm {pidfile}; ip link del tnl0; ip xfrm state flush; ip xfrm policy flush; "
         "ip l2tp del tunnel tunnel_id 1; ip fou del port 5555; ip fou del port 5556 gue"
     )
-    return "\n".join(f"{{ {_at(end, commands)}\n}} 2>/dev/null || true" for end in ENDS)
+    return "\n".join(f"{{ {_at(end, commands.format(**end.names))}\n}} 2>/dev/null || true" for end in ENDS)
 
 
 def _at(end: End, commands: str) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from secmarkd.compiler import vrf
 from secmarkd.compiler.lookups import GuardedLookup, RoleLookups
 from secmarkd.compiler.names import Namer
 from secmarkd.model.label_map import Defaults, Role
@@ -53,9 +54,9 @@ OPENED = DynamicSet("opened", Key.CT_ID, size=131072, timeout=3600)
 """Connections whose opening was seen, where no label says so. An element takes some 100 bytes of the kernel's memory; one
 that is asked for begins its hour again. It is stable from the first packet on (nf_ct_get_id, Linux 5.3)."""
 UNANSWERED = 120
-"""Seconds that an opening stays in OPENED unless another packet of its connection asks for it."""
+"""Seconds that an opening stays in these sets unless another packet of its connection asks for it."""
 NOT_REMEMBERED = "not_remembered"
-"""A counter: packets that opened a connection when OPENED was full, so that it is in doubt."""
+"""A counter: packets that opened a connection when such a set was full, so that it is in doubt."""
 PROBE = "probe_"
 """What the names of maps begin with that say only whether a port is named."""
 IN_DOUBT = "in_doubt"
@@ -66,7 +67,7 @@ _ACCEPT: Rule = (_END,)
 _CARRIED, _LOCAL = "carried_output", "local_output"
 _SAVED = Match(Key.CT_SECMARK, 0, negated=True)
 _UNSAVED = Match(Key.CT_SECMARK, 0)
-_UNSEEN = InSet(Key.CT_ID, OPENED.name, negated=True)
+_UNSEEN = InSet((Key.CT_ID,), OPENED.name, negated=True)
 _DATAGRAM = Match(Key.L4PROTO, tuple(sorted(DATAGRAM_PROTOCOLS)))
 _ICMP = Match(Key.L4PROTO, tuple(sorted(ICMP_PROTOCOLS)))
 _FIRST = Match(Key.CT_STATE, "new,related")
@@ -168,6 +169,7 @@ class _Builder:
             *(carried if carries else ()),
             (Match(Key.CT_DIRECTION, "original"), Verdict("goto", f"{hook.name}_original")),
             (Match(Key.CT_DIRECTION, "reply"), Verdict("goto", f"{hook.name}_reply")),
+            *(((Match(Key.OIFKIND, "vrf"), Verdict("jump", vrf.OUTPUT)),) if hook is _OUTPUT else ()),
             (Verdict("jump", original.chain),),
             (Verdict("jump", reply.chain),),
             *self._defaults(original.role, Verdict("accept")),
@@ -181,6 +183,7 @@ class _Builder:
               if self._naming_ports(each) and not self._probes(hook)),
             *([Chain(_CARRIED, self._carried(hook))] if carries else []),
             *([Chain(_LOCAL, _LOCAL_RULES)] if hook is _OUTPUT and not self.marks else []),
+            *(self._vrf() if hook is _OUTPUT else []),
             Chain(hook.labelled, self._labelled(hook)),
             Chain(hook.opened, self._opened(hook)),
         ]  # fmt: skip
@@ -265,9 +268,9 @@ class _Builder:
         unsaved = (_UNSAVED,) if self.marks else ()
         if not self._remembers_in_set(hook):
             return ((*unsaved, Verdict("jump", f"{name}_doubt")),)
-        seen = InSet(Key.CT_ID, OPENED.name)
+        seen = InSet((Key.CT_ID,), OPENED.name)
         return (
-            (seen, Remember(Key.CT_ID, OPENED.name, refresh=True)),
+            (seen, Remember((Key.CT_ID,), OPENED.name, refresh=True)),
             (*unsaved, _UNSEEN, Verdict("jump", f"{name}_doubt")),
         )
 
@@ -329,6 +332,23 @@ class _Builder:
         (The datagrams of a tunnel tell nothing of who opened it.)"""
         return ((_DATAGRAM, _END), (_FIRST, _UNSAVED, Verdict("goto", hook.opened)), _ACCEPT)
 
+    def _vrf(self) -> list[Chain]:
+        """The chains for what leaves by a VRF, and for the memory of openings there."""
+        found = {
+            half.role: ((Verdict("jump", half.chain),), (self._mark(str(default)), _END))
+            for half, default in ((_OUTPUT.original, self.defaults.client), (_OUTPUT.reply, self.defaults.server))
+        }
+        return vrf.chains(self._opening(), found, UNANSWERED, Mark(ObjectKind.COUNTER, NOT_REMEMBERED))
+
+    def _opening(self) -> list[tuple[Statement, ...]]:
+        """What holds for the packets that say by themselves that they open a connection."""
+        found: list[tuple[Statement, ...]] = [(Match(Key.TCP_SYN_ACK, "syn"),)]
+        if SCTP in self.protocols:
+            found.append((Match(Key.L4PROTO, SCTP), Match(Key.SCTP_INIT, "exists")))
+        if DCCP in self.protocols:
+            found.append((Match(Key.DCCP_TYPE, "request"),))
+        return found
+
     def _labelled(self, hook: _Hook) -> tuple[Rule, ...]:
         """Openings are remembered. Where labels ask for the process, the saved label follows a changed label map, for those
         packets whose process no hook sees."""
@@ -344,16 +364,18 @@ class _Builder:
         """Remember an opening: by its label, which `conntrack -L` shows and announced connections inherit, or in the set.
         On loopback both ends share the connection, and the client's label is saved, at output."""
         others: list[tuple[Statement, ...]] = [(Match(Key.CT_STATE, "related"), _ICMP), *self._not_opening()]
+        rules: list[Rule] = [(*each, _END) for each in others]
         if hook is _INPUT:
-            others.append((Match(Key.IIFNAME, "lo"),))
+            rules.append((Match(Key.IIFNAME, "lo"), _END))
+            rules.append((Match(Key.IIFKIND, "vrf"), Verdict("jump", vrf.REMEMBER)))
         save: list[Rule] = [(Save(),)] if self.marks else []
         if self._remembers_in_set(hook):
             unsaved = (_UNSAVED,) if self.marks else ()
             save += [
-                (*unsaved, Remember(Key.CT_ID, OPENED.name, timeout=UNANSWERED), Verdict("accept")),
+                (*unsaved, Remember((Key.CT_ID,), OPENED.name, timeout=UNANSWERED), Verdict("accept")),
                 (*unsaved, Mark(ObjectKind.COUNTER, NOT_REMEMBERED)),
             ]
-        return (*((*each, Verdict("accept")) for each in others), *save, _ACCEPT)
+        return (*rules, *save, _ACCEPT)
 
     def _remembers_in_set(self, hook: _Hook) -> bool:
         """Whether an opening may leave no saved label, and anything asks for it."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from secmarkd.compiler import vrf
 from secmarkd.compiler.chains import IN_DOUBT, NOT_REMEMBERED, OPENED, PROBE, chains
 from secmarkd.compiler.contradiction import describe_clash
 from secmarkd.compiler.grouping import EXACT, RANGED, Group, groups
@@ -28,7 +29,7 @@ from secmarkd.selectors.protocol import PROTOCOL
 from secmarkd.selectors.selector import Selector
 from secmarkd.table.cgroups import cgroup_level
 from secmarkd.table.elements import Elements, Field, key_width, pack_value
-from secmarkd.table.table import CgroupId, Chain, Lookup, Map, Object, ObjectKind, Remember, Table
+from secmarkd.table.table import CgroupId, Chain, DynamicSet, Lookup, Map, Object, ObjectKind, Remember, Table
 
 EXPANSION_BUDGET = 4096
 """How many hash elements all port ranges together may become. A hash lookup takes about 110 ns at any size, an interval
@@ -80,9 +81,8 @@ def compile_table(
     all_chains = chains(lookups, label_map.defaults, namer, protocols, marks=mode is Mode.LABEL)
     used = {str(rule.context) for rule in label_map.rules if exists(rule, environment)} | set(namer.default_contexts)
     objects = [_object(namer, context, kind) for context in used]
-    sets = (OPENED,) if _remembering(all_chains) else ()
-    if sets:
-        objects.append(Object(NOT_REMEMBERED, ObjectKind.COUNTER))
+    sets = _remembering(all_chains)
+    objects.append(Object(NOT_REMEMBERED, ObjectKind.COUNTER))
     probes = _probes(all_chains, maps)
     if probes:
         maps += probes
@@ -112,10 +112,11 @@ def _probes(all_chains: Iterable[Chain], maps: Iterable[Map]) -> list[Map]:
     ]
 
 
-def _remembering(all_chains: Iterable[Chain]) -> bool:
-    """Whether openings are remembered in the set."""
+def _remembering(all_chains: Iterable[Chain]) -> tuple[DynamicSet, ...]:
+    """The sets in which the chains have openings remembered."""
     statements = (statement for chain in all_chains for rule in chain.rules for statement in rule)
-    return any(isinstance(each, Remember) for each in statements)
+    filled = {each.set for each in statements if isinstance(each, Remember)}
+    return tuple(each for each in (OPENED, *vrf.SETS.values()) if each.name in filled)
 
 
 def compile_without_contradicting_names(

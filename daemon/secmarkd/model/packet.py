@@ -20,7 +20,8 @@ class Hook(StrEnum):
 
 
 class Direction(StrEnum):
-    """What conntrack says of the packet; UNKNOWN when it is untracked or invalid."""
+    """What conntrack says of the packet; UNKNOWN when it is untracked or invalid. Of one that leaves by a VRF, what the
+    table remembers of its connection; UNKNOWN when that is nothing."""
 
     ORIGINAL = "original"
     REPLY = "reply"
@@ -55,6 +56,8 @@ class Packet:
     saved: Context | None = None
     """The label saved on the connection (`ct secmark`); None when none is, and always so in rehearsal. A label is saved at
     the opening, or copied from the connection that announced this one, and so says by itself that the opening was seen."""
+    leaves_vrf: bool = False
+    """Whether it is at the output hook on its way out by a VRF: conntrack sees it after that, when it has its label."""
     label: Context | None = None
     """The label that it carries already when it comes to the output hook; None when it carries none."""
 

@@ -25,8 +25,8 @@ META, CT, PAYLOAD, SOCKET, EXTHDR = "meta", "ct", "payload", "socket", "exthdr"
 NETWORK, TRANSPORT = 1, 2
 """NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER."""
 EQ, NEQ, _LTE, _GTE = 0, 1, 3, 5
-_META_WIDTHS = {6: 16, 7: 16, 10: 4, 14: 4, 15: 1, 16: 1}
-"""Bytes of NFT_META_IIFNAME, OIFNAME, SKUID, SECMARK, NFPROTO and L4PROTO."""
+_META_WIDTHS = {6: 16, 7: 16, 10: 4, 14: 4, 15: 1, 16: 1, 26: 16, 27: 16}
+"""Bytes of NFT_META_IIFNAME, OIFNAME, SKUID, SECMARK, NFPROTO, L4PROTO, IIFKIND and OIFKIND."""
 _CT_WIDTHS = {0: 4, 1: 1, 2: 4, 4: 4, 23: 4}
 """Bytes of NFT_CT_STATE, DIRECTION, STATUS, SECMARK and ID."""
 _SOCKET_WIDTHS = {3: 8}
@@ -81,9 +81,9 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Whether a set holds a value."""
+    """Whether a set holds a value, or several one behind the other."""
 
-    source: Source
+    sources: tuple[Source, ...]
     set: str
     negated: bool
 
@@ -117,7 +117,7 @@ class Put:
 class Insert:
     """Add a value to a set: NFT_DYNSET_OP_*."""
 
-    source: Source
+    sources: tuple[Source, ...]
     set: str
     operator: int
     timeout: int
@@ -454,11 +454,11 @@ def _use_range(machine: _Machine, found: _Attributes) -> Action:
 
 
 def _use_lookup(machine: _Machine, found: _Attributes) -> Action:
-    name, source = found.text(1), machine.only(found.number(2))
+    name, sources = found.text(1), machine.all(found.number(2))
     flags = found.number(5) if found.has(5) else 0
     if flags not in (0, 1):
         raise NotOurs("other flags")
-    return Member(source, name, flags == 1)
+    return Member(sources, name, flags == 1)
 
 
 def _use_objref(machine: _Machine, found: _Attributes) -> Action:
@@ -478,10 +478,10 @@ def _use_ct(machine: _Machine, found: _Attributes) -> Action:
 
 
 def _use_dynset(machine: _Machine, found: _Attributes) -> Action:
-    name, operator, source = found.text(1), found.number(3), machine.only(found.number(4))
+    name, operator, sources = found.text(1), found.number(3), machine.all(found.number(4))
     if found.number(9) != 0:
         raise NotOurs("other flags")
-    return Insert(source, name, operator, int.from_bytes(found.raw(6), "big"))
+    return Insert(sources, name, operator, int.from_bytes(found.raw(6), "big"))
 
 
 def _use_immediate(machine: _Machine, found: _Attributes) -> Action:

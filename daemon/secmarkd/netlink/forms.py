@@ -205,6 +205,17 @@ def _word(words: dict[int, str]) -> Callable[[Key, Test], Match]:
     return match_word
 
 
+def _kind(key: Key, test: Test) -> Match:
+    """The kind of an interface, a word: all of the register compared."""
+    source = test.source
+    if not isinstance(test, Compare) or source.turned or source.masked or len(test.data) != source.width:
+        raise NotOurs("no kind of interface")
+    word = test.data.rstrip(b"\0")
+    if not word.isalpha() or not word.islower():
+        raise NotOurs("no kind of interface")
+    return Match(key, word.decode(), test.negated)
+
+
 def _in_sets_only(key: Key, test: Test) -> Match:
     """What is looked up in a set (InSet) and never compared."""
     raise NotOurs(f"{key} {test}")
@@ -244,6 +255,8 @@ _FORMS: dict[tuple[str, tuple[int, ...]], tuple[tuple[Form, int], ...]] = {
     (META, (16,)): ((Form(Key.L4PROTO, _number), 1),),
     (META, (6,)): ((Form(Key.IIFNAME, _interface), 16),),
     (META, (7,)): ((Form(Key.OIFNAME, _interface), 16),),
+    (META, (26,)): ((Form(Key.IIFKIND, _kind), 16),),
+    (META, (27,)): ((Form(Key.OIFKIND, _kind), 16),),
     **{(META, (number,)): ((Form(key, _number), FIELD_OF[key].width),) for number, key in META_NUMBERS.items()},
     (CT, (1,)): ((Form(Key.CT_DIRECTION, _word({0: "original", 1: "reply"})), 1),),
     (CT, (0,)): ((Form(Key.CT_STATE, _bits(_STATES, ",".join)), 4),),

@@ -119,9 +119,10 @@ class _Reader:
         """The facts for which nft writes a test before this step, where none has been written before."""
         action = self.steps[place].action if place < len(self.steps) else None
         match action:
-            case Compare() | Between() | Member():
-                return {form.needs for form in forms_of(action.source) if form.needs is not None}
-            case Use(sources):
+            case Compare() | Between() | Member(sources=(_,)):
+                source = action.sources[0] if isinstance(action, Member) else action.source
+                return {form.needs for form in forms_of(source) if form.needs is not None}
+            case Use(sources) | Member(sources) | Insert(sources):
                 fields = [field_of(each) for each in sources]
                 return {each[1] for each in fields if each is not None and each[1] is not None}
             case _:
@@ -131,11 +132,10 @@ class _Reader:
         match action:
             case Compare() | Between():
                 return self._test(action)
-            case Member(source, name, negated):
-                return self._member(source, name, negated)
-            case Insert(source, name, operator, timeout) if operator in (_ADD, _UPDATE) and timeout % 1000 == 0:
-                if self._is_key_of(source, name):
-                    return Remember(self.around.sets[name].key, name, operator == _UPDATE, timeout // 1000)
+            case Member(sources, name, negated):
+                return self._member(sources, name, negated)
+            case Insert(sources, name, operator, timeout) if operator in (_ADD, _UPDATE) and timeout % 1000 == 0:
+                return Remember(self._keys_of(sources, name), name, operator == _UPDATE, timeout // 1000)
             case Use():
                 return self._lookup(action)
             case UseNamed(kind, name) if kind in OBJECT_KINDS:
@@ -154,20 +154,38 @@ class _Reader:
         form = self._form(forms_of(test.source))
         return form.match(form.key, test)
 
-    def _member(self, source: Source, name: str, negated: bool) -> Match | InSet:
+    def _member(self, sources: tuple[Source, ...], name: str, negated: bool) -> Match | InSet:
         """A look-up in a set of the rule's own, or in a named one that rules fill."""
-        if self._is_key_of(source, name):
-            return InSet(self.around.sets[name].key, name, negated)
+        if name in self.around.sets:
+            return InSet(self._keys_of(sources, name), name, negated)
         held = self.around.members(name)
-        if held is None:
+        if held is None or len(sources) != 1:
             raise NotOurs("another set")
-        return self._test(OneOf(source, held, negated))
+        return self._test(OneOf(sources[0], held, negated))
 
-    def _is_key_of(self, source: Source, name: str) -> bool:
-        """Whether this is what a dynamic set holds."""
-        if name not in self.around.sets or source.masked or source.turned:
-            return False
-        return any(form.key is self.around.sets[name].key and form.needs is None for form in forms_of(source))
+    def _keys_of(self, sources: tuple[Source, ...], name: str) -> tuple[Key, ...]:
+        """The keys as which a dynamic set is asked or filled."""
+        set_ = self.around.sets.get(name)
+        if set_ is None or any(each.masked or each.turned for each in sources):
+            raise NotOurs("not in a set of ours")
+        if isinstance(set_.key, Key):
+            forms = forms_of(sources[0]) if len(sources) == 1 else ()
+            if not any(form.key is set_.key and form.needs is None for form in forms):
+                raise NotOurs("another key")
+            return (set_.key,)
+        if len(sources) != len(set_.key):
+            raise NotOurs("another key")
+        return tuple(self._field(source, kind) for source, kind in zip(sources, set_.key, strict=True))
+
+    def _field(self, source: Source, kind: Field) -> Key:
+        """The key that a source is, as a field of this kind."""
+        found = field_of(source)
+        if found is None or FIELD_OF[found[0]] is not kind:
+            raise NotOurs("another key")
+        key, needs = found
+        if needs is not None and self.known.get(needs[0]) != needs[1]:
+            raise NotOurs("not tested before what it needs")
+        return key
 
     def _form(self, forms: tuple[Form, ...]) -> Form:
         """The one whose needs are met; the one that needs nothing where nothing is known."""
@@ -184,13 +202,9 @@ class _Reader:
         return Lookup(map_.kind, keys, use.map)
 
     def _key(self, source: Source, kind: Field, map_: Map) -> Key:
-        found = field_of(source)
-        if found is None or FIELD_OF[found[0]] is not kind or source.turned not in _turns(kind, map_):
+        if source.turned not in _turns(kind, map_):
             raise NotOurs("another key")
-        key, needs = found
-        if needs is not None and self.known.get(needs[0]) != needs[1]:
-            raise NotOurs("not tested before what it needs")
-        return key
+        return self._field(source, kind)
 
 
 def _turns(kind: Field, map_: Map) -> tuple[tuple[int, int] | None, ...]:

@@ -93,7 +93,7 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
     if flags == _TIMEOUT | _DYNAMIC and (dynamic := _dynamic(name, found)) is not None:
         extra = "; ".join(
             (
-                *_note_words(found, {_KEY_BYTEORDER: _BIG_ENDIAN}, typeofs),
+                *_note_words(found, _dynamic_notes(dynamic), typeofs),
                 *_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, TIMEOUT}),
             )
         )
@@ -159,15 +159,28 @@ def _fields(number: int) -> tuple[Field, ...] | None:
 def _dynamic(name: str, found: Mapping[int, bytes]) -> DynamicSet | None:
     """The dynamic set of ours, if it is one."""
     size, timeout = _desc_size(found.get(DESC, b"")), _int(found.get(TIMEOUT, b""))
-    if _int(found[KEY_TYPE]) != _INTEGER or _int(found[KEY_LEN]) != _CT_ID_WIDTH:
+    kind, width = _int(found[KEY_TYPE]), _int(found[KEY_LEN])
+    fields = _fields(kind)
+    if (kind, width) == (_INTEGER, _CT_ID_WIDTH):
+        key: Key | tuple[Field, ...] = Key.CT_ID
+    elif fields is not None and len(fields) > 1 and width == layout_of(fields, False).width:
+        key = fields
+    else:
         return None
-    return DynamicSet(name, Key.CT_ID, size, timeout // 1000) if size and timeout and timeout % 1000 == 0 else None
+    if _concat(found.get(DESC, b"")) or not size or not timeout or timeout % 1000:
+        return None
+    return DynamicSet(name, key, size, timeout // 1000)
 
 
 def _notes(fields: tuple[Field, ...]) -> dict[int, bytes]:
     """What libnftables notes of a map of ours, by kind of user data, besides the expressions."""
     order = fields[0].order if len(fields) == 1 else ByteOrder.NONE
     return {_KEY_BYTEORDER: order.to_bytes(4, sys.byteorder), _DATA_INTERVAL: bytes(4)}
+
+
+def _dynamic_notes(each: DynamicSet) -> dict[int, bytes]:
+    """What libnftables notes of a dynamic set of ours."""
+    return {_KEY_BYTEORDER: _BIG_ENDIAN if isinstance(each.key, Key) else bytes(4)}
 
 
 def _note_words(found: Mapping[int, bytes], notes: Mapping[int, bytes], typeofs: AbstractSet[bytes]) -> Iterator[str]:

@@ -33,7 +33,7 @@ _MOST = 400
 _META = {
     0: "length", 1: "protocol", 2: "priority", 3: "mark", 4: "iif", 5: "oif", 6: "iifname", 7: "oifname", 8: "iiftype",
     9: "oiftype", 10: "skuid", 11: "skgid", 12: "nftrace", 13: "rtclassid", 14: "secmark", 15: "nfproto", 16: "l4proto",
-    19: "pkttype", 20: "cpu", 21: "iifgroup", 22: "oifgroup", 23: "cgroup",
+    19: "pkttype", 20: "cpu", 21: "iifgroup", 22: "oifgroup", 23: "cgroup", 26: "iifkind", 27: "oifkind",
 }  # fmt: skip
 _CT = {
     0: "state",
@@ -54,7 +54,7 @@ _PAYLOADS = {
     (NETWORK, 24, 16): "ip6 daddr",
 }  # fmt: skip
 """By base, offset and bytes."""
-_TEXTS = (META, (6,)), (META, (7,))
+_TEXTS = (META, (6,)), (META, (7,)), (META, (26,)), (META, (27,))
 """Sources that are names."""
 _STATEFUL = frozenset({"counter", "quota", "limit", "last", "connlimit", "notrack", "masq", "log", "reject"})
 """Expressions whose name says most of it."""
@@ -67,16 +67,18 @@ def step_words(step: Step) -> str:
             said = f"{_source(source)} {'!=' if negated else '=='} {_value(source, data)}"
         case Between(source, low, high, negated):
             said = f"{_source(source)} {'!= ' if negated else ''}{_value(source, low)}-{_value(source, high)}"
-        case Member(source, name, negated):
-            said = f"{_source(source)} {'!= ' if negated else ''}@{name}"
+        case Member(sources, name, negated):
+            said = f"{_sources(sources)} {'!= ' if negated else ''}@{name}"
         case Use(sources, name):
-            said = f"objref {' . '.join(map(_source, sources))} map @{name}"
+            said = f"objref {_sources(sources)} map @{name}"
         case UseNamed(kind, name):
             said = f'objref type {kind} "{name}"'
         case Put(kind, key, source):
             said = f"{kind} {(_META if kind == META else _CT).get(key, key)} set {_source(source)}"
-        case Insert(source, name, operator):
-            said = f"{ {0: 'add', 1: 'update', 2: 'delete'}.get(operator, operator) } @{name} {{ {_source(source)} }}"
+        case Insert(sources, name, operator):
+            said = (
+                f"{ {0: 'add', 1: 'update', 2: 'delete'}.get(operator, operator) } @{name} {{ {_sources(sources)} }}"
+            )
         case End(code, chain):
             said = f"{VERDICTS.get(code, f'verdict {code}')} {chain}".rstrip()
         case _:
@@ -88,6 +90,10 @@ def printable(said: str) -> str:
     """On one line, without what could upset a terminal, and not too long."""
     shown = said if said.isprintable() else said.encode("unicode_escape", "backslashreplace").decode()
     return shown if len(shown) <= _MOST else f"{shown[:_MOST]}…"
+
+
+def _sources(sources: tuple[Source, ...]) -> str:
+    return " . ".join(map(_source, sources))
 
 
 def _source(source: Source) -> str:

@@ -29,7 +29,7 @@ from secmarkd.table.table import (
     Verdict,
 )
 
-_NAMES = (Key.IIFNAME, Key.OIFNAME)
+_NAMES = (Key.IIFNAME, Key.OIFNAME, Key.IIFKIND, Key.OIFKIND)
 _ADDRESSES = (Key.IP_SADDR, Key.IP_DADDR, Key.IP6_SADDR, Key.IP6_DADDR)
 _SECMARKS = (Key.CT_SECMARK, Key.META_SECMARK)
 
@@ -48,8 +48,9 @@ def render_chain_head(chain: Chain) -> str:
 
 
 def render_set(each: DynamicSet) -> str:
-    """`typeof ct id; size 65536; flags dynamic,timeout; timeout 3600s`."""
-    return f"typeof {each.key}; size {each.size:d}; flags dynamic,timeout; timeout {each.timeout:d}s"
+    """`typeof ct id; size 65536; flags dynamic,timeout; timeout 3600s`, or with `type inet_proto . ipv4_addr`."""
+    of = f"typeof {each.key}" if isinstance(each.key, Key) else f"type {' . '.join(one.nft_type for one in each.key)}"
+    return f"{of}; size {each.size:d}; flags dynamic,timeout; timeout {each.timeout:d}s"
 
 
 def render_key(map_: Map, key: bytes) -> str:
@@ -70,15 +71,15 @@ def render_statement(statement: Statement) -> str:
         case Mark(kind, name):
             return f'{_labelling(kind)} "{shown(name)}"'
         case Lookup(kind, keys, map_):
-            return f"{_labelling(kind)} {' . '.join(each.value for each in keys)} map @{shown(map_)}"
+            return f"{_labelling(kind)} {_concatenated(keys)} map @{shown(map_)}"
         case Save():
             return "ct secmark set meta secmark"
         case Restore():
             return "meta secmark set ct secmark"
-        case InSet(key, name, negated):
-            return f"{key} {'!= ' if negated else ''}@{shown(name)}"
-        case Remember(key, name, refresh, timeout):
-            element = f"{key} timeout {timeout:d}s" if timeout else key.value
+        case InSet(keys, name, negated):
+            return f"{_concatenated(keys)} {'!= ' if negated else ''}@{shown(name)}"
+        case Remember(keys, name, refresh, timeout):
+            element = _concatenated(keys) + (f" timeout {timeout:d}s" if timeout else "")
             return f"{'update' if refresh else 'add'} @{shown(name)} {{ {element} }}"
         case Verdict(action, chain):
             return f"{action} {shown(chain)}".rstrip()
@@ -86,6 +87,10 @@ def render_statement(statement: Statement) -> str:
             return statement.text
         case _:
             assert_never(statement)
+
+
+def _concatenated(keys: tuple[Key, ...]) -> str:
+    return " . ".join(each.value for each in keys)
 
 
 def _labelling(kind: ObjectKind) -> str:

@@ -193,8 +193,10 @@ def _check(statement: Statement) -> None:
             named(map_)
             if not keys or not set(keys) <= FIELD_OF.keys():
                 raise ValueError(f"no map can be looked up by {' . '.join(keys)}")
-        case InSet(_, name) | Remember(_, name):
+        case InSet(keys, name) | Remember(keys, name):
             named(name)
+            if keys != (Key.CT_ID,) and (not keys or not set(keys) <= FIELD_OF.keys()):
+                raise ValueError(f"no set can hold {' . '.join(keys)}")
         case Verdict(action, chain):
             _word(action)
             if chain:

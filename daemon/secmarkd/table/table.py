@@ -42,6 +42,8 @@ class Key(StrEnum):
     L4PROTO = "meta l4proto"
     IIFNAME = "meta iifname"
     OIFNAME = "meta oifname"
+    IIFKIND = "meta iifkind"
+    OIFKIND = "meta oifkind"
     SKUID = "meta skuid"
     IP_SADDR = "ip saddr"
     IP_DADDR = "ip daddr"
@@ -126,9 +128,9 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class InSet:
-    """`KEY @SET`, or `KEY != @SET`: whether a dynamic set holds it."""
+    """`KEY @SET`, or `KEY != @SET`: whether a dynamic set holds it. Several keys are one, `KEY . KEY`."""
 
-    key: Key
+    keys: tuple[Key, ...]
     set: str
     negated: bool = False
 
@@ -138,7 +140,7 @@ class Remember:
     """`add @SET { KEY }`, or where `refresh` `update @SET { KEY }`, which also restarts its timeout. Where the set is full
     the rule ends here (nft_dynset_eval)."""
 
-    key: Key
+    keys: tuple[Key, ...]
     set: str
     refresh: bool = False
     timeout: int = 0
@@ -202,8 +204,8 @@ class DynamicSet:
     """A named set that rules fill (`flags dynamic,timeout`). What is in it is the kernel's, and no part of the state."""
 
     name: str
-    key: Key
-    """Its type is that of this expression (`typeof`)."""
+    key: Key | tuple[Field, ...]
+    """An expression, whose type it has (`typeof`), or fields."""
     size: int
     """How many elements it can hold."""
     timeout: int

@@ -54,9 +54,11 @@ class Talker:
         except OSError as error:
             return errno.errorcode.get(error.errno or 0, str(error))
 
-    def do_listen(self, name: str, kind: str, host: str, port: int) -> str:
-        """A listening or receiving socket; the answer is its port."""
+    def do_listen(self, name: str, kind: str, host: str, port: int, device: str) -> str:
+        """A listening or receiving socket, bound to an interface where one is given; the answer is its port."""
         made = self._sockets[name] = _socket(kind, host)
+        if device:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         made.bind((host, port))
         if kind != "udp":
             made.listen()
