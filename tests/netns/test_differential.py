@@ -182,7 +182,7 @@ class Round:
         """A server answers what conntrack has forgotten, or from another of its addresses, and is asked again."""
         sender, receiver = self._two_ends()
         client, server = self._two_ports(sender, receiver)
-        self._sockets(UDP, client, server, 0)
+        self._sockets(UDP, client, server, (0, 0))
         traffic.late_answer(server, client)
 
     def _announced(self) -> None:
@@ -226,12 +226,12 @@ class Round:
         elif kind == "ftp":
             self._announced()
         elif kind == "refused":
-            self._sockets(TCP, client, server, 0)
+            self._sockets(TCP, client, server, (0, 0))
             traffic.refused(client, server)
         elif kind in ("udp", "unreachable"):
-            uid = self.random.choice([0, 1000])
-            self._sockets(UDP, client, server, uid)
-            traffic.udp(client, server, answer=kind == "udp", uid=uid)
+            owner = self._owner()
+            self._sockets(UDP, client, server, owner)
+            traffic.udp(client, server, answer=kind == "udp", uid=owner[0], gid=owner[1])
         elif kind == "ping":
             traffic.ping(sender, receiver[1], self.random)
         else:
@@ -242,17 +242,20 @@ class Round:
         return self._open_tcp_between(*self._two_ports(sender, receiver))
 
     def _open_tcp_between(self, client: End, server: End) -> TcpFlow | None:
-        uid = self.random.choice([0, 1000])
-        flow = traffic.tcp(client, server, uid)
+        owner = self._owner()
+        flow = traffic.tcp(client, server, *owner)
         if flow is not None:
-            self._sockets(TCP, client, server, uid)
+            self._sockets(TCP, client, server, owner)
         return flow
 
-    def _sockets(self, protocol: int, client: End, server: End, uid: int) -> None:
-        """Whose the two sockets of a connection are: the client's belongs to `uid`, the server's to root."""
+    def _owner(self) -> tuple[int, int]:
+        return self.random.choice([0, 1000]), self.random.choice([0, 50])
+
+    def _sockets(self, protocol: int, client: End, server: End, owner: tuple[int, int]) -> None:
+        """Whose the two sockets of a connection are: the client's belongs to `owner`, the server's to root."""
         one, other = (parse_address(client[1]), client[2]), (parse_address(server[1]), server[2])
-        self.capture.users[(protocol, *one, *other)] = uid
-        self.capture.users[(protocol, *other, *one)] = None
+        self.capture.owners[(protocol, *one, *other)] = owner
+        self.capture.owners[(protocol, *other, *one)] = None
 
     def _two_ends(self) -> tuple[tuple[Namespace, str], tuple[Namespace, str]]:
         """Any two addresses that reach each other: 127.0.0.1 only within the host, ::1 only itself."""

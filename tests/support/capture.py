@@ -74,8 +74,8 @@ class Capture:
         self._originals: set[_Flow] = set()
         self._answered: set[_Flow] = set()
         """Of those, the ones of which a packet of the other direction has come."""
-        self.users: dict[_Flow, int | None] = {}
-        """Uids of sockets by protocol, their own address and port, and those they speak with; None is as good as root's."""
+        self.owners: dict[_Flow, tuple[int, int] | None] = {}
+        """Uid and gid of sockets by protocol, own address and port, and those they speak with; None is as root's."""
         with namespace.enter():
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
@@ -133,10 +133,11 @@ class Capture:
             sport, dport = struct.unpack("!HH", header.payload[:4])
             source, destination = (header.source, sport), (header.destination, dport)
             ends = (*source, *destination) if hook is Hook.OUTPUT else (*destination, *source)
+            owner = None if _socket_hidden(hook, interface) else self.owners.get((header.protocol, *ends))
+            user, group = owner or (None, None)
             packet = replace(
-                packet, source_port=sport, destination_port=dport, opens=_opens(header),
-                user=None if _socket_hidden(hook, interface) else self.users.get((header.protocol, *ends)),
-            )  # fmt: skip
+                packet, source_port=sport, destination_port=dport, opens=_opens(header), user=user, group=group
+            )
         return packet
 
     def _direction(self, header: _Header) -> Direction:

@@ -190,6 +190,8 @@ class _Run:
                 return "vrf" if packet.leaves_vrf else ""
             case Key.SKUID:
                 return packet.user
+            case Key.SKGID:
+                return packet.group
             case Key.CGROUP:
                 return packet.cgroup
             case Key.IP_SADDR:

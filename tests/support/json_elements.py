@@ -158,4 +158,5 @@ _SINGLE: dict[Field, Callable[[Json], bytes]] = {
     Field.IPV6: _ipv6,
     Field.INTERFACE: _interface,
     Field.USER: _number(Field.USER),
+    Field.GROUP: _number(Field.GROUP),
 }

@@ -24,7 +24,7 @@ def existing(*cgroups: str) -> dict[str, int]:
 
 
 NAMES = {
-    Name(NameKind.USER, "alice"): 1000, Name(NameKind.USER, "bob"): 1001,
+    Name(NameKind.USER, "alice"): 1000, Name(NameKind.USER, "bob"): 1001, Name(NameKind.GROUP, "staff"): 50,
     **{Name(NameKind.SERVICE, "web", protocol): 80 for protocol in WITH_PORTS.values()},
 }  # fmt: skip
 """All but those of ghosts."""
@@ -72,15 +72,16 @@ def random_rule(random: Random, line: int) -> Rule:
         local = None
     interface = _sometimes(random, PATTERNS)
     user = _sometimes(random, [1000, 1001]) if role is Role.CLIENT else None
+    group = _sometimes(random, [50, 100], 0.25) if role is Role.CLIENT else None
     cgroup = _sometimes(random, CGROUPS, 0.15) if role is not Role.FORWARD else None
-    if not any(each is not None for each in (protocol, remote, local, interface, user, cgroup)):
+    if not any(each is not None for each in (protocol, remote, local, interface, user, group, cgroup)):
         protocol = TCP
     name = random.choice("abcdef")
     rule = Rule(
         label=name, context=context(name), role=role, origin=Origin("test.toml", line, name),
         layer=random.choice([Layer.VENDOR, Layer.ADMINISTRATOR]), protocol=protocol,
         ports=random.choice(RANGES) if with_ports else None,
-        remote=remote, local=local, interface=interface, user=user, cgroup=cgroup,
+        remote=remote, local=local, interface=interface, user=user, group=group, cgroup=cgroup,
     )  # fmt: skip
     return _by_name(rule)
 
@@ -90,6 +91,8 @@ def _by_name(rule: Rule) -> Rule:
     random = Random(str(rule))
     if rule.user is not None and random.random() < 0.4:
         rule = replace(rule, user=None, user_name=random.choice(["alice", "alice", "bob", "ghost"]))
+    if rule.group is not None and random.random() < 0.4:
+        rule = replace(rule, group=None, group_name=random.choice(["staff", "staff", "ghosts"]))
     if rule.ports and rule.ports[0] == rule.ports[1] and random.random() < 0.5:
         rule = replace(rule, ports=None, service=random.choice(["web", "web", "ghost"]))
     return rule
@@ -155,6 +158,7 @@ def random_packet(random: Random, label_map: LabelMap, mode: Mode = Mode.LABEL) 
         label=context("carried") if labels and hook is Hook.OUTPUT and random.random() < 0.05 else None,
         leaves_vrf=leaves_vrf,
         user=user,
+        group=random.choice([0, 50, 100]) if user is not None else None,
         cgroup=_sometimes(random, [*CGROUPS, "a.slice/b.service/c"]) if user is not None else None,
         expected=tracked and random.random() < 0.1,
         saved=context("saved") if tracked and labels and random.random() < 0.5 else None,

@@ -44,7 +44,7 @@ def kernel_key(fields: tuple[Field, ...], interval: bool, packed: bytes) -> byte
     for each in fields:
         value = packed[place : place + each.width]
         place += each.width
-        if each is Field.USER and not interval:
+        if each.turned and not interval:
             value = int.from_bytes(value, "big").to_bytes(4, sys.byteorder)
         parts.append(value if len(fields) == 1 else value + bytes(-len(value) % 4))
     return b"".join(parts)

@@ -42,6 +42,7 @@ _FIELD_KEYS: dict[Field, tuple[Key, ...]] = {
     Field.IPV6: (Key.IP6_SADDR, Key.IP6_DADDR),
     Field.INTERFACE: _INTERFACE_KEYS,
     Field.USER: (Key.SKUID,),
+    Field.GROUP: (Key.SKGID,),
 }
 
 Range = tuple[bytes, bytes]
@@ -108,6 +109,7 @@ def matches(draw: DrawFn, protocol: int) -> Match:
     choices = [
         *_INTERFACE_KEYS,
         Key.SKUID,
+        Key.SKGID,
         Key.CT_DIRECTION,
         Key.CT_STATE,
         Key.CT_STATUS,
@@ -133,7 +135,7 @@ def _value(key: Key) -> SearchStrategy[int | str | tuple[int, ...] | Span]:
         case Key.TCP_SYN_ACK:
             return st.sampled_from(["syn", "ack", "syn | ack"])
         case _:
-            return _numbers(4294967295 if key is Key.SKUID else 65535)
+            return _numbers(4294967295 if key in (Key.SKUID, Key.SKGID) else 65535)
 
 
 def _numbers(top: int) -> SearchStrategy[int | tuple[int, ...] | Span]:

@@ -72,19 +72,21 @@ def network() -> Iterator[Network]:
 
 
 @contextlib.contextmanager
-def as_user(uid: int) -> Iterator[None]:
-    """Sockets made inside belong to `uid`: the kernel takes the effective uid of the moment (meta skuid)."""
+def as_user(uid: int, gid: int = 0) -> Iterator[None]:
+    """Sockets made inside belong to `uid` and `gid`: the kernel takes the effective ones (meta skuid, skgid)."""
+    os.setegid(gid)
     os.seteuid(uid)
     try:
         yield
     finally:
         os.seteuid(0)
+        os.setegid(0)
 
 
-def bound(where: Namespace, kind: int, address: str, port: int, uid: int = 0) -> socket.socket:
-    """A socket of a host, bound to its address and port, owned by `uid`."""
+def bound(where: Namespace, kind: int, address: str, port: int, uid: int = 0, gid: int = 0) -> socket.socket:
+    """A socket of a host, bound to its address and port, owned by `uid` and `gid`."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with where.enter(), as_user(uid):
+    with where.enter(), as_user(uid, gid):
         result = socket.socket(family, kind)
     result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     result.settimeout(_WAIT)
@@ -124,13 +126,15 @@ class TcpFlow:
         self.server.close()
 
 
-def tcp(client: tuple[Namespace, str, int], server: tuple[Namespace, str, int], uid: int = 0) -> TcpFlow | None:
+def tcp(
+    client: tuple[Namespace, str, int], server: tuple[Namespace, str, int], uid: int = 0, gid: int = 0
+) -> TcpFlow | None:
     """Open a TCP connection; None where its ports are still in use by an earlier one."""
     with contextlib.ExitStack() as closing:
         try:
             listener = closing.enter_context(bound(server[0], socket.SOCK_STREAM, server[1], server[2]))
             listener.listen(1)
-            outgoing = closing.enter_context(bound(client[0], socket.SOCK_STREAM, client[1], client[2], uid))
+            outgoing = closing.enter_context(bound(client[0], socket.SOCK_STREAM, client[1], client[2], uid, gid))
             outgoing.connect((server[1], server[2]))
         except OSError:
             return None
@@ -147,11 +151,13 @@ def refused(client: tuple[Namespace, str, int], server: tuple[Namespace, str, in
         outgoing.connect((server[1], server[2]))
 
 
-def udp(client: tuple[Namespace, str, int], server: tuple[Namespace, str, int], answer: bool, uid: int = 0) -> None:
+def udp(
+    client: tuple[Namespace, str, int], server: tuple[Namespace, str, int], answer: bool, uid: int = 0, gid: int = 0
+) -> None:
     """A datagram to a server and one back; without `answer`, to a port where nobody listens, and an ICMP error back."""
     with contextlib.ExitStack() as stack:
         try:
-            outgoing = stack.enter_context(bound(client[0], socket.SOCK_DGRAM, client[1], client[2], uid))
+            outgoing = stack.enter_context(bound(client[0], socket.SOCK_DGRAM, client[1], client[2], uid, gid))
             serving = (
                 stack.enter_context(bound(server[0], socket.SOCK_DGRAM, server[1], server[2])) if answer else None
             )

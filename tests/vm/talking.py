@@ -37,7 +37,9 @@ _numbers = itertools.count(1)
 class Talker:
     """A program with sockets. `connection` is the name of the socket that a step is about."""
 
-    def __init__(self, vm: Machine, domain: str, *, netns: str = "", uid: int = 0, prefix: str = "") -> None:
+    def __init__(
+        self, vm: Machine, domain: str, *, netns: str = "", uid: int = 0, gid: int = 0, prefix: str = ""
+    ) -> None:
         """`netns` is a name as `ip netns` has it; `prefix` comes before the command of one that has an interpreter of its
         own, such as systemd-run's."""
         self._vm = vm
@@ -45,9 +47,9 @@ class Talker:
         self._path = f"/run/talker-{next(_numbers)}"
         if prefix:
             assert not netns
-            vm.run(f"{prefix} {in_domain(domain, f'{PROGRAM} {self._path} {uid}')}")
+            vm.run(f"{prefix} {in_domain(domain, f'{PROGRAM} {self._path} {uid} {gid}')}")
             return
-        request = {"path": self._path, "uid": uid, "domain": domain, "netns": netns}
+        request = {"path": self._path, "uid": uid, "gid": gid, "domain": domain, "netns": netns}
         answer = vm.ask(SPAWNER, json.dumps(request))
         assert answer == "ok", f"no program in {domain}: {answer}"
 

@@ -14,6 +14,7 @@ from machine import Machine
 from talking import Talker, converse, hang_up, open_connection
 
 ALICE = 1000
+STAFF = 50
 PEER = "192.0.2.2"
 UDP = 5000
 
@@ -22,6 +23,11 @@ BY_USER = f"""
 type = "myauth_packet_t"
 role = "client"
 user = [{ALICE}]
+
+[labels.staff]
+type = "myauth_packet_t"
+role = "client"
+group = [{STAFF}]
 
 [labels.http]
 tcp = [80]
@@ -59,7 +65,7 @@ def by_cgroup(installing: Machine) -> tuple[Machine, Talker]:
 
 @pytest.fixture
 def vm(by_user: Machine) -> Machine:
-    """What the user 1000 sends is labelled; another host on 192.0.2.2 does not label."""
+    """What the user 1000 and the group 50 send is labelled; another host on 192.0.2.2 does not label."""
     by_user.restore("by-user")
     return by_user
 
@@ -129,6 +135,33 @@ class TestUser:
         other = Talker(vm, "smd_client_t", uid=ALICE)
         assert other.connect(80, place.address) == "ECONNREFUSED"
         assert refused(vm.denials(), "smd_client_t") == {("send", "myauth_packet_t")}
+
+
+class TestGroup:
+    def test_tcp(self, vm: Machine, place: Place) -> None:
+        client = Talker(vm, "smd_auth_t", gid=STAFF)
+        open_connection(place.server, client, 80, place.address)
+        converse(client, place.server)
+        converse(place.server, client)
+        assert remembered(vm, 80) == {"myauth_packet_t"}
+        hang_up(client, place.server)
+        assert [each.raw for each in vm.denials()] == []
+
+    def test_unconnected_udp(self, vm: Machine, place: Place) -> None:
+        client = Talker(vm, "smd_auth_t", gid=STAFF)
+        place.server.listen(UDP, place.address, "udp")
+        client.listen(0, "0.0.0.0", "udp", "it")
+        assert client.send("question", to=(place.address, UDP)) == "ok"
+        assert place.server.receive("listener") == "question"
+        assert place.server.reply("answer") == "ok"
+        assert client.receive() == "answer"
+        assert [each.raw for each in vm.denials()] == []
+
+    def test_another_group_has_not_its_label(self, vm: Machine, place: Place) -> None:
+        place.server.listen(80, place.address)
+        other = Talker(vm, "smd_auth_t", gid=STAFF + 1)
+        assert other.connect(80, place.address) == "ECONNREFUSED"
+        assert refused(vm.denials(), "smd_auth_t") == {("send", "http_client_packet_t")}
 
 
 class TestCgroup:

@@ -34,7 +34,7 @@ _INTERFACES = """iif oif iifname oifname in out in_interface out_interface input
 ifname iface ifaces interfaces device devices dev devs nic nics link physdev physdev_in physdev_out bridge_port
 port_name netdev"""
 _USERS = "uid uids users skuid uid_owner owner owners username usernames login account accounts euid fsuid"
-_GROUPS = "group groups gid gids skgid gid_owner supplementary_groups"
+_GROUPS = "groups gid gids skgid gid_owner supplementary_groups"
 _PROGRAMS = "domain process program exe comm command cmd binary executable pid app application sid selinux_domain"
 _CGROUPS = """unit units service services systemd systemd_unit systemd_units systemd_service slice slices scope cgroups
 cgroupv2 cgroup2 cgroup_path container containers pod"""
@@ -194,7 +194,7 @@ _ANSWERS: Mapping[str, _Answer] = {
          _to("protocol", "protocols without ports are given as protocol")),
         (_INTERFACES, _to("interface", "interfaces are given as interface")),
         (_USERS, _to("user", "users are given as user, by name or uid")),
-        (_GROUPS, _none(f"{_NOT_YET}; a group's users can be listed as user")),
+        (_GROUPS, _to("group", "groups are given as group, by name or gid")),
         (_PROGRAMS, _none("nftables does not see the program; its unit is selected as cgroup, and its user as user")),
         (_CGROUPS, _cgroup),
         (_LEVELS, _none("the level of all packets is level of [context] in secmarkd.toml, or a part of context here")),

@@ -196,22 +196,24 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "`systemctl reload secmarkd`.",
     ),
     NameWaits: (
-        "A label waits for a user or a service that cannot be looked up",
+        "A label waits for a user, group or service that cannot be looked up",
         "@SECMARKD_ORIGIN@ names the @SECMARKD_OBJECT@: @SECMARKD_REASON@.\n\n"
         "The rules that need its number select nothing until then; all other labels are in force. The name is looked "
-        "up again when /etc/passwd, /etc/services or /etc/nsswitch.conf changes, after 1, 2, 4, … seconds up to the "
-        "setting resync, and by `systemctl reload secmarkd`. At boot a directory (LDAP, SSSD, winbind) answers later than "
+        "up again when /etc/passwd, /etc/group, /etc/services or /etc/nsswitch.conf changes, after 1, 2, 4, … "
+        "seconds up to the setting resync, and by `systemctl reload secmarkd`. "
+        "At boot a directory (LDAP, SSSD, winbind) answers later than "
         "the first label is needed: write the uid where users come from one. `secmarkctl status` lists what waits.",
     ),
     NameFound: (
-        "A user or a service that a label waited for can be looked up now",
+        "A user, group or service that a label waited for can be looked up now",
         "The @SECMARKD_OBJECT@ is @SECMARKD_FOUND@. The labels at @SECMARKD_ORIGIN@ take effect.",
     ),
     NamesNotLookedUp: (
-        "Users and services could not be looked up",
+        "Users, groups and services could not be looked up",
         "@SECMARKD_ERROR@\n\n"
-        "The label map names users or services, and the process that looks them up failed or was given up because the "
-        "directory that knows them did not answer. Names that have a number keep it; those that wait go on waiting. The "
+        "The label map names users, groups or services, and the process that looks them up failed or was given up because "
+        "the directory that knows them did not answer. Names that have a number keep it; those that wait go on waiting. "
+        "The "
         "next try is in @SECMARKD_SECONDS@ seconds. Compare `getent passwd NAME`.",
     ),
     DriftDetected: (

@@ -164,7 +164,7 @@ class CgroupAbsent(Event):
 
 @dataclass(frozen=True, slots=True)
 class NameWaits(Event):
-    """The label map names a user or a service that cannot be looked up: rules that need it select nothing until it can."""
+    """The label map names a user, group or service that cannot be looked up: till then rules that need it match nothing."""
 
     MESSAGE_ID: ClassVar[str] = "cc517bf1882e49889a09e2b09d13a2f8"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
@@ -205,4 +205,6 @@ class NamesNotLookedUp(Event):
     """Until the next try."""
 
     def __str__(self) -> str:
-        return f"users and services could not be looked up ({self.error}); next try in {duration(self.seconds)}"
+        return (
+            f"users, groups and services could not be looked up ({self.error}); next try in {duration(self.seconds)}"
+        )

@@ -40,6 +40,7 @@ class Accounts:
 
 
 UIDS = Accounts("user", "uid")
+GIDS = Accounts("group", "gid")
 
 
 @looks_into
@@ -69,9 +70,12 @@ def _account_text(value: str, text: str, accounts: Accounts, read: Reader) -> Mi
     if re.match(r"[!^~]|not\s", text):
         wrong = f"{shown(value)} leaves a {what} out, which no list can"
         return Mistake(wrong, take_out(f"take it out, and give that {what} a label of its own"))
-    if re.match(r"[:%@]", text):
-        wrong = f"{shown(value)} is a group, and this version does not select by groups"
-        return Mistake(wrong, take_out("take it out, and list the group's users"))
+    if found := re.match(r"[:%@]+", text):
+        bare = settled(read, text[found.end() :])
+        if accounts is GIDS and bare:
+            return Mistake(f"{shown(value)} has a sign in front of the group's name", write(*bare))
+        if accounts is UIDS:
+            return Mistake(f"{shown(value)} is a group, not a user", take_out("take it out, and list it under group"))
     if found := re.fullmatch(r"([0-9]{1,10})\s*[-:]\s*([0-9]{1,10})", text):
         first, last = int(found[1]), int(found[2])
         if 0 <= last - first < _MOST and last <= MAX_NUMBER:

@@ -5,7 +5,7 @@ label_map   the label map: atomic rules with their origins, settings and default
 context     security contexts
 address     addresses and prefixes as integers
 protocols   protocol numbers, and which have ports
-names       names of users and services, which this machine turns into numbers
+names       names of users, groups and services, which this machine turns into numbers
 quoting     what nft can quote
 packet      a packet as a netfilter hook sees it
 sources     where labels and settings come from, for people

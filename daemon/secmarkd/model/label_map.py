@@ -69,22 +69,34 @@ class Rule:
     """Path below /sys/fs/cgroup without a leading slash; it includes the cgroups below it."""
     user_name: str | None = None
     """The user as written, where that was a name: `user` is then its uid in some environment, None while it has none."""
+    group: int | None = None
+    group_name: str | None = None
+    """As `user_name`."""
     service: str | None = None
     """The service as written, where that was a name: `ports` is then its port, as `user` for `user_name`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
         """The names that the rule needs a number for."""
-        if self.user_name is None and self.service is None:  # as of nearly every rule
+        named = self.user_name, self.group_name, self.service
+        if named == _NO_NAMES:  # as of nearly every rule
             return ()
-        user = () if self.user_name is None else (Name(NameKind.USER, self.user_name),)
-        service = () if self.service is None else (Name(NameKind.SERVICE, self.service, self.protocol or 0),)
-        return user + service
+        kinds = zip(_NUMBERS, named, strict=True)
+        return tuple(
+            Name(kind, text, (self.protocol or 0) if kind is NameKind.SERVICE else 0)
+            for kind, text in kinds
+            if text is not None
+        )
 
     @property
     def waits(self) -> bool:
         """Whether a name that it needs has no number."""
-        return (self.user_name is not None and self.user is None) or (self.service is not None and self.ports is None)
+        return any(getattr(self, _NUMBERS[name.kind]) is None for name in self.names)
+
+
+_NO_NAMES = (None, None, None)
+_NUMBERS = {NameKind.USER: "user", NameKind.GROUP: "group", NameKind.SERVICE: "ports"}
+"""The field of a rule that has the number of a name."""
 
 
 class Mode(StrEnum):
@@ -163,7 +175,7 @@ class Environment:
     """Those of the label map's cgroups that exist now, each with its inode number: nft cannot name one that does not exist,
     and a rule holds by that number the one that existed then."""
     names: Mapping[Name, int] = field(default_factory=dict)
-    """Those of the label map's names that have a uid or a port now."""
+    """Those of the label map's names that have a uid, gid or port now."""
 
 
 def in_numbers(rules: Iterable[Rule], environment: Environment) -> tuple[Rule, ...]:
@@ -172,11 +184,9 @@ def in_numbers(rules: Iterable[Rule], environment: Environment) -> tuple[Rule, .
 
 
 def _numbered(rule: Rule, numbers: Mapping[Name, int]) -> Rule:
-    user, ports = rule.user, rule.ports
+    found: dict[str, int | tuple[int, int] | None] = {}
     for name in rule.names:
         number = numbers.get(name)
-        if name.kind is NameKind.USER:
-            user = number
-        else:
-            ports = None if number is None else (number, number)
-    return replace(rule, user=user, ports=ports)
+        is_port = name.kind is NameKind.SERVICE and number is not None
+        found[_NUMBERS[name.kind]] = (number, number) if is_port and number is not None else number
+    return replace(rule, **found)  # type: ignore[arg-type]

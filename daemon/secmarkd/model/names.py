@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names that this machine turns into numbers: of users and of services. A name without a number is waited for."""
+"""Names that this machine turns into numbers: of users, groups and services. A name without a number is waited for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ class NameKind(StrEnum):
     """What is named; the database of nsswitch.conf(5) is in `DATABASES`."""
 
     USER = "user"
+    GROUP = "group"
     SERVICE = "service"
 
 
-DATABASES = {NameKind.USER: "passwd", NameKind.SERVICE: "services"}
+DATABASES = {NameKind.USER: "passwd", NameKind.GROUP: "group", NameKind.SERVICE: "services"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +40,7 @@ class Found:
     """The answer to a lookup of names."""
 
     numbers: Mapping[Name, int] = field(default_factory=dict)
-    """Uids and ports."""
+    """Uids, gids and ports."""
     missing: Mapping[Name, str] = field(default_factory=dict)
     """For every other name, why it has no number now and the fix, as a phrase."""
     unanswered: frozenset[Name] = frozenset()

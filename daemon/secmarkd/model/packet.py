@@ -49,6 +49,8 @@ class Packet:
     """Whether the table saw the opening of its connection."""
     user: int | None = None
     """Uid of the local socket, None where the hook sees no socket."""
+    group: int | None = None
+    """Gid of the local socket, likewise."""
     cgroup: str | None = None
     """Path of the local socket's cgroup below /sys/fs/cgroup, None where the hook sees no socket."""
     expected: bool = False

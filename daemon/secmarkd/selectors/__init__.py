@@ -10,8 +10,9 @@ local       this host's address
 addresses   what remote and local have in common
 interface   the interface of this host
 user        the local process's user
+group       the local process's group
 cgroup      the local process's cgroup
-accounts    what is read and said of users
+accounts    what users and groups have in common
 every       the list of all of them
 precedence  which of two rules wins
 """

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from secmarkd.selectors.cgroup import CGROUP
+from secmarkd.selectors.group import GROUP
 from secmarkd.selectors.interface import INTERFACE
 from secmarkd.selectors.local import LOCAL
 from secmarkd.selectors.ports import PORTS
@@ -11,7 +12,7 @@ from secmarkd.selectors.protocol import PROTOCOL
 from secmarkd.selectors.remote import REMOTE
 from secmarkd.selectors.user import USER
 
-SELECTORS = (PORTS, PROTOCOL, REMOTE, LOCAL, INTERFACE, USER, CGROUP)
+SELECTORS = (PORTS, PROTOCOL, REMOTE, LOCAL, INTERFACE, USER, GROUP, CGROUP)
 """In the order in which they are documented."""
 IN_WORDS = tuple(sorted(SELECTORS, key=lambda each: each is not PROTOCOL))
 """In the order in which a rule is said: the protocol before its ports."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which of two rules wins: a total preorder that never looks at the order of files or lines.
 
-`kind` orders by which selectors a rule has (cgroup, user, remote, local, interface, ports, protocol: the first difference
-decides), and between rules with the same ones by the depth of the cgroup and by the interface's name (literal, then
-wildcards by length). `narrowness` orders the other values within one kind (longer prefix, then smaller port range), then
-the layer. What each selector says of itself is in its module.
+`kind` orders by which selectors a rule has (cgroup, user, group, remote, local, interface, ports, protocol: the first
+difference decides), and between rules with the same ones by the depth of the cgroup and by the interface's name (literal,
+then wildcards by length). `narrowness` orders the other values within one kind (longer prefix, then smaller port range),
+then the layer. What each selector says of itself is in its module.
 """
 
 from __future__ import annotations

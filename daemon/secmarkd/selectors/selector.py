@@ -27,6 +27,7 @@ class Weight(IntEnum):
     INTERFACE = 3
     LOCAL = 4
     REMOTE = 5
+    GROUP = 6
     USER = 7
     CGROUP = 8
 

@@ -108,7 +108,7 @@ class Service:
             self._execution.schedule_verification(settles)
 
     def names_changed(self) -> None:
-        """The kernel has notified of the files that users and services are looked up in."""
+        """The kernel has notified of the files that users, groups and services are looked up in."""
         self._execution.environment.names.files_changed()
 
     def names_answered(self) -> None:

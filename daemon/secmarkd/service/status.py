@@ -70,7 +70,7 @@ class Status:
     unknown: tuple[str, ...] = ()
     """Contexts in the kernel that the loaded policy does not know, each with the place where it is written."""
     waiting: tuple[str, ...] = ()
-    """What of the label map selects nothing now, for a user, service or cgroup that is not there: place, thing and fix."""
+    """What of the label map selects nothing now, for a user, group, service or cgroup that is absent: place, thing, fix."""
     lost_events: int = 0
     """How often the kernel had to drop what it tells of changes; each time the table was read instead."""
     other_labels: tuple[OtherLabel, ...] = ()
@@ -85,9 +85,8 @@ class Status:
         if self.state in (State.IN_SYNC, State.DRIFT, State.DEGRADED):
             parts.append(f"last drift {'never' if self.last_drift is None else _ago(now - self.last_drift)}")
             if self.waiting:
-                parts.append(
-                    f"waiting for {count(len(self.waiting), 'user, service or cgroup', 'users, services or cgroups')}"
-                )
+                kinds = "user, group, service or cgroup", "users, groups, services or cgroups"
+                parts.append(f"waiting for {count(len(self.waiting), *kinds)}")
             if self.lost_events:
                 parts.append(f"the kernel's events were lost {count(self.lost_events, 'time')}")
         if self.reload and not self.reload.accepted:

@@ -36,6 +36,7 @@ class Field(Enum):
     IPV6 = ("ipv6_addr", 16, 8, ByteOrder.NETWORK)
     INTERFACE = ("ifname", 16, 41, ByteOrder.HOST)
     USER = ("uid", 4, 24, ByteOrder.HOST)
+    GROUP = ("gid", 4, 25, ByteOrder.HOST)
 
     def __init__(self, nft_type: str, width: int, number: int, order: ByteOrder) -> None:
         self.nft_type = nft_type

@@ -45,6 +45,7 @@ class Key(StrEnum):
     IIFKIND = "meta iifkind"
     OIFKIND = "meta oifkind"
     SKUID = "meta skuid"
+    SKGID = "meta skgid"
     IP_SADDR = "ip saddr"
     IP_DADDR = "ip daddr"
     IP6_SADDR = "ip6 saddr"

@@ -22,7 +22,10 @@ from secmarkd.table.transaction import Replace
 from tests.support.paths import GOLDEN
 
 CASES = sorted(each.name for each in (GOLDEN / "compiler").iterdir() if each.is_dir())
-ENVIRONMENT = Environment(cgroups={"system.slice/proxy.service": 4711}, names={Name(NameKind.USER, "alice"): 1000})
+ENVIRONMENT = Environment(
+    cgroups={"system.slice/proxy.service": 4711},
+    names={Name(NameKind.USER, "alice"): 1000, Name(NameKind.GROUP, "backup"): 34},
+)
 HEAD = "add table inet secmarkd\ndelete table inet secmarkd\n"
 
 

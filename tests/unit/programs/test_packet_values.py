@@ -70,6 +70,9 @@ def test_forwarded_packets_have_two_interfaces() -> None:
 def test_the_local_process_can_be_named() -> None:
     packet = parse("out 17 from 10.0.0.1 to 10.0.0.2:53 user root cgroup /system.slice/x.service expected")
     assert (packet.protocol, packet.user, packet.cgroup, packet.expected) == (UDP, 0, "system.slice/x.service", True)
+    of_group = parse("out 17 from 10.0.0.1 to 10.0.0.2:53 group root")
+    assert (of_group.user, of_group.group) == (None, 0)
+    assert parse("out 17 from 10.0.0.1 to 10.0.0.2:53 user 0 group 50").group == 50
     mounted = parse("out 17 from 10.0.0.1 to 10.0.0.2:53 user 0 cgroup /sys/fs/cgroup/system.slice/x.service")
     assert (mounted.user, mounted.cgroup) == (packet.user, packet.cgroup)
 
@@ -174,6 +177,8 @@ AB = "from 1.2.3.4 to 1.2.3.5:80"
         (f"in tcp from 1.2.3.4 to 1.2.3.5:{'9' * 5000}", '^word 6: invalid port "9{60}…"'),
         ("in tcp from 1.2.3.4 to 1.2.3.5:\udcff", r'^word 6: invalid port "\\udcff"'),
         (f"in tcp {AB} user ²", "unknown user"),
+        (f"in tcp {AB} group nobody-here", '^word 8: unknown group "nobody-here": '),
+        (f"in tcp {AB} group 4294967295", "^word 8: invalid gid 4294967295"),
         (f"in tcp {AB} user 4294967295", "^word 8: invalid uid 4294967295"),
         ("in tcp from 1.2.3.4 to 1.2.3.5:", '^word 6: expected a port after the colon of "1.2.3.5:"; add one or '),
         ("in tcp from 1.2.3.4 to [2001:db8::1]:", "expected a port after the colon"),
@@ -199,6 +204,8 @@ AB = "from 1.2.3.4 to 1.2.3.5:80"
         ("in icmp from ::1 to ::2", "expected icmpv6 between IPv6 addresses"),
         (f"forward tcp {AB} user 0", "^word 8: a forwarded packet belongs to no process of this host; remove user$"),
         (f"forward tcp {AB} cgroup a", "remove cgroup$"),
+        (f"forward tcp {AB} group 0", "remove group$"),
+        (f"out tcp {AB} group 0 saved a:b:c", "with saved and group, expected user too: .*; add user NAME$"),
         (f"in tcp {AB} saved ftp_packet_t", "user:role:type"),
         (f"in tcp {AB} untracked saved a:b:c", "no connection that could have a label; remove saved or untracked"),
         (f"in udp {AB} unseen saved a:b:c", "remove saved or unseen$"),

@@ -33,18 +33,19 @@ PACKET = Packet(
     hook=Hook.OUTPUT, direction=Direction.ORIGINAL, protocol=TCP, opens=True, output_interface="eth0",
     source=parse_address("198.51.100.1"), source_port=40000,
     destination=parse_address("192.0.2.1"), destination_port=443,
-    user=1000, cgroup="system.slice/a.service",
+    user=1000, group=50, cgroup="system.slice/a.service",
 )  # fmt: skip
 
 Selectors = dict[str, Any]
 CGROUP: Selectors = {"cgroup": "system.slice"}
 USER: Selectors = {"user": 1000}
+GROUP: Selectors = {"group": 50}
 REMOTE: Selectors = {"remote": parse_prefix("192.0.2.0/24")}
 LOCAL: Selectors = {"local": parse_prefix("198.51.100.0/24")}
 INTERFACE: Selectors = {"interface": "eth*"}
 PORTS: Selectors = {"protocol": TCP, "ports": (443, 443)}
 PROTOCOL: Selectors = {"protocol": TCP}
-EVERY_SELECTOR = (CGROUP, USER, REMOTE, LOCAL, INTERFACE, PORTS, PROTOCOL)
+EVERY_SELECTOR = (CGROUP, USER, GROUP, REMOTE, LOCAL, INTERFACE, PORTS, PROTOCOL)
 
 
 def rule(label: str, line: int = 1, layer: Layer = Layer.ADMINISTRATOR, **selectors: Any) -> Rule:
@@ -152,11 +153,19 @@ def test_a_rule_for_a_cgroup_that_is_not_there_selects_nothing() -> None:
 # --- names that have a number, or none yet ---
 
 ALICE: Selectors = {"user_name": "alice"}
+STAFF: Selectors = {"group_name": "staff"}
 WEB: Selectors = {"protocol": TCP, "service": "web"}
-KNOWN = replace(ENVIRONMENT, names={Name(NameKind.USER, "alice"): 1000, Name(NameKind.SERVICE, "web", TCP): 443})
+KNOWN = replace(
+    ENVIRONMENT,
+    names={
+        Name(NameKind.USER, "alice"): 1000,
+        Name(NameKind.GROUP, "staff"): 50,
+        Name(NameKind.SERVICE, "web", TCP): 443,
+    },
+)
 
 
-@pytest.mark.parametrize("named", [ALICE, WEB, {**ALICE, **WEB}])
+@pytest.mark.parametrize("named", [ALICE, STAFF, WEB, {**ALICE, **STAFF, **WEB}])
 def test_a_rule_for_a_name_without_a_number_selects_nothing_and_takes_effect_with_it(named: Selectors) -> None:
     rules = (rule("named", **named), rule("other", **PROTOCOL))
     assert winner(*rules) == "other"
@@ -170,7 +179,7 @@ def test_a_user_that_gets_another_uid_is_followed() -> None:
     assert winner(*rules, packet=replace(PACKET, user=1001), environment=elsewhere) == "named"
 
 
-@pytest.mark.parametrize("named", [ALICE, WEB, {**ALICE, **WEB}])
+@pytest.mark.parametrize("named", [ALICE, STAFF, WEB, {**ALICE, **STAFF, **WEB}])
 def test_what_is_refused_as_written_does_not_depend_on_what_can_be_looked_up(named: Selectors) -> None:
     rules = (rule("a", 1, **named), rule("b", 2, **named))
     assert "once" in refused(*rules)
@@ -183,7 +192,7 @@ def test_the_number_of_elements_does_not_depend_on_what_can_be_looked_up(monkeyp
 
 
 @pytest.mark.parametrize(
-    ("named", "plain"), [(ALICE, USER), (WEB, PORTS), ({**ALICE, **PORTS}, {**USER, **WEB})], ids=str
+    ("named", "plain"), [(ALICE, USER), (STAFF, GROUP), (WEB, PORTS), ({**ALICE, **PORTS}, {**USER, **WEB})], ids=str
 )
 def test_a_contradiction_by_the_numbers_of_names_is_refused_and_costs_these_names_alone_at_a_start(
     named: Selectors, plain: Selectors

@@ -100,7 +100,7 @@ def test_the_others_come_at_once_and_what_waits_is_said_once_with_place_and_fix(
     status = rig.service.status
     assert status.state is State.IN_SYNC
     assert status.waiting == (f'50-mail.toml:4: labels.mail.user: waits for the user "alice": {WHY}',)
-    assert "waiting for 1 user, service or cgroup" in rig.says
+    assert "waiting for 1 user, group, service or cgroup" in rig.says
 
 
 def test_it_is_looked_up_less_and_less_often_and_never_less_often_than_every_resync() -> None:

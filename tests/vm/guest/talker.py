@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A program with sockets that does what it is told, one step at a time; see talking.py.
 
-`talker.py PATH [UID]` listens on the UNIX socket PATH, becomes the user UID and goes on in the background. A connection to
-PATH carries one request, a JSON object with `op` and its arguments, and gets one answer, a text: what was asked for, `ok`,
-`timeout`, `closed`, or the name of the errno. Its sockets stay open between requests, under the names that requests give.
+`talker.py PATH UID GID` listens on the UNIX socket PATH, becomes user UID and group GID and goes on in the background. A
+connection to PATH carries one request, a JSON object with `op` and its arguments, and gets one answer, a text: what was asked
+for, `ok`, `timeout`, `closed`, or the name of the errno. Its sockets stay open between requests, under the names that requests give.
 
-`talker.py --spawner PATH` listens on PATH for requests to have such programs: `path`, `uid`, `domain` (an SELinux type)
-and `netns`. Each is a child that goes into its namespace and its domain by itself, so that no interpreter has to start,
+`talker.py --spawner PATH` listens on PATH for requests to have such programs: `path`, `uid`, `gid`, `domain` (an
+SELinux type) and `netns`. Each is a child that goes into its namespace and its domain by itself, so that no interpreter has to start,
 which takes half a second under emulation. The answer is `ok`, or what went wrong.
 """
 
@@ -191,10 +191,11 @@ def detach() -> None:
         os.dup2(null, number)
 
 
-def serve(control: socket.socket, uid: int) -> None:
-    """Answer for good, as that user."""
-    if uid:
+def serve(control: socket.socket, uid: int, gid: int) -> None:
+    """Answer for good, as that user and group."""
+    if uid or gid:
         os.setgroups([])
+        os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     talker = Talker()
     while True:
@@ -203,7 +204,7 @@ def serve(control: socket.socket, uid: int) -> None:
             stream.write(talker.answer(json.loads(stream.read())))
 
 
-def settle(path: str, uid: int, domain: str, netns: str) -> socket.socket:
+def settle(path: str, domain: str, netns: str) -> socket.socket:
     """Listen there, and then go into the namespace (a name of `ip netns`, or "") and the domain. OSError."""
     control = listening(path)
     if netns:
@@ -224,14 +225,14 @@ def spawn(spawner: socket.socket, asker: socket.socket, request: dict[str, Any])
         return
     spawner.close()
     try:
-        control = settle(**request)
+        control = settle(request["path"], request["domain"], request["netns"])
     except OSError as error:
         asker.sendall(str(error).encode())
         os._exit(1)
     detach()
     asker.sendall(b"ok")
     asker.shutdown(socket.SHUT_RDWR)
-    serve(control, request["uid"])
+    serve(control, request["uid"], request["gid"])
 
 
 def run_spawner(path: str) -> None:
@@ -247,17 +248,17 @@ def run_spawner(path: str) -> None:
             spawn(control, asker, json.loads(stream.read()))
 
 
-def main(path: str, uid: int = 0) -> None:
+def main(path: str, uid: int, gid: int) -> None:
     """Be a program on its own."""
     control = listening(path)
     if os.fork():
         os._exit(0)
     detach()
-    serve(control, uid)
+    serve(control, uid, gid)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--spawner":
         run_spawner(sys.argv[2])
     else:
-        main(sys.argv[1], *map(int, sys.argv[2:]))
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

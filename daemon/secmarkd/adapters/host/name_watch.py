@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel tells of the files that users and services are looked up in.
+"""What the kernel tells of the files that users, groups and services are looked up in.
 
 Of a directory service nothing is told. systemd writes a file for each user of a unit with DynamicUser= (nss-systemd), and
 reads one for each user that was dropped in as a record.
@@ -16,7 +16,7 @@ from secmarkd.adapters.host.inotify import Inotify
 _CHANGES = (
     inotify.MODIFIED_AND_CLOSED | inotify.MOVED_FROM | inotify.MOVED_TO | inotify.CREATED | inotify.DELETED
 )  # a link is created, and never written
-_FILES = frozenset(("passwd", "services", "nsswitch.conf"))
+_FILES = frozenset(("passwd", "group", "services", "nsswitch.conf"))
 _DIRECTORIES = ("run/systemd/dynamic-uid", "run/userdb", "etc/userdb")
 """Where any name counts."""
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Users' and services' names -> uids and ports, within a deadline: a directory that hangs costs the names it would know.
+"""Names of users, groups and services -> uids, gids and ports, within a deadline.
+
+A directory that hangs costs the names that it would know.
 
 The lookups are made in a thread that is left behind where it hangs, so this is for processes that end soon.
 """
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from secmarkd.adapters.host.nss import port_of, uid_of
+from secmarkd.adapters.host.nss import gid_of, port_of, uid_of
 from secmarkd.model.names import DATABASES, Found, Name, NameKind
 from secmarkd.model.protocols import protocol_name
 
@@ -24,7 +26,9 @@ _LOCAL_SOURCES = ("files", "db", "compat", "altfiles", "extrausers")
 """Of nsswitch.conf(5): those that read files of this machine, which a name that is not there is not in."""
 _ACTION = re.compile(r"\[[^\]]*\]")
 """What to do after a source, as in `[NOTFOUND=return]`."""
-_LARGEST_USER, _LARGEST_PORT = 2**32 - 2, 65535
+_LARGEST = {NameKind.USER: 2**32 - 2, NameKind.GROUP: 2**32 - 2, NameKind.SERVICE: 65535}
+_ACCOUNTS = {NameKind.USER: "uid", NameKind.GROUP: "gid"}
+"""What are accounts of this machine, in a file with `:` between name, password and number; with the number's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ def number_of(name: Name) -> int | None:
     """What the C library says; OSError where it cannot."""
     if name.kind is NameKind.USER:
         return uid_of(name.text)
+    if name.kind is NameKind.GROUP:
+        return gid_of(name.text)
     return port_of(name.text, protocol_name(name.protocol))
 
 
@@ -70,9 +76,7 @@ def look_up(
 
 
 def _usable(name: Name, number: int) -> bool:
-    if name.kind is NameKind.USER:
-        return 0 <= number <= _LARGEST_USER
-    return 0 < number <= _LARGEST_PORT
+    return (0 if name.kind in _ACCOUNTS else 1) <= number <= _LARGEST[name.kind]
 
 
 def _asked(names: list[Name], patience: float, ask: Callable[[Name], int | None]) -> Iterator[_Reply]:
@@ -104,7 +108,7 @@ class _Local:
         self._read: dict[str, list[str]] = {}
 
     def number(self, name: Name) -> int | None:
-        """The name's number in /etc/passwd or /etc/services."""
+        """The name's number in /etc/passwd, /etc/group or /etc/services."""
         text = next((number for known, number in self._known(name) if known == name.text), "")
         return int(text) if text.isdecimal() and text.isascii() else None
 
@@ -112,7 +116,7 @@ class _Local:
         """Why the name has no number, and the fix."""
         directories = [each for each in self._sources(name.kind) if each not in _LOCAL_SOURCES]
         database = f"{DATABASES[name.kind]}: {' '.join(self._sources(name.kind))} in /etc/nsswitch.conf"
-        fix = "write the uid" if name.kind is NameKind.USER else "write the port's number"
+        fix = "write the " + _ACCOUNTS.get(name.kind, "port's number")
         if failure or directories:
             where = f"{name.kind}s come from a directory ({database})"
             return (
@@ -123,16 +127,16 @@ class _Local:
         # a slip of the fingers: another account whose name contains this one's is none
         alike = [known for known, _ in self._known(name) if abs(len(known) - len(name.text)) <= 1]
         near = difflib.get_close_matches(name.text, alike, n=1, cutoff=0.75)
-        if name.kind is NameKind.USER:
-            what = "this machine has no such user"
-            return f"{what}; did you mean {near[0]!r}?" if near else f"{what}; create the user, or {fix}"
+        if name.kind in _ACCOUNTS:
+            what = f"this machine has no such {name.kind}"
+            return f"{what}; did you mean {near[0]!r}?" if near else f"{what}; create the {name.kind}, or {fix}"
         what = "/etc/services has no such service"
         return f"{what}; did you mean {near[0]!r}?" if near else f"{what}; {fix}"
 
     def _known(self, name: Name) -> Iterator[tuple[str, str]]:
         """Names and numbers as the files have them."""
-        if name.kind is NameKind.USER:
-            for line in self._lines("passwd"):
+        if name.kind in _ACCOUNTS:
+            for line in self._lines(DATABASES[name.kind]):
                 parts = line.split(":")
                 if len(parts) > 2:
                     yield parts[0], parts[2]

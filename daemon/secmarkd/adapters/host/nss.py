@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lookup of users and services by the C library, as nsswitch.conf(5) says. Any call may wait for a network.
+"""Lookup of users, groups and services by the C library, as nsswitch.conf(5) says. Any call may wait for a network.
 
-getpwnam_r and getservbyname_r, unlike what Python has of them, tell "there is none" from "nobody could say": they return 0
-without a result for the former, and an error number where the last source that was asked was not to be had (glibc,
-nss/getXXbyYY_r.c).
+getpwnam_r, getgrnam_r and getservbyname_r, unlike what Python has of them, tell "there is none" from "nobody could say":
+they return 0 without a result for the former, and an error number where the last source that was asked was not to be had
+(glibc, nss/getXXbyYY_r.c).
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ class _Passwd(ctypes.Structure):
     )  # fmt: skip
 
 
+class _Group(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("password", ctypes.c_char_p), ("gid", ctypes.c_uint32), ("members", ctypes.c_void_p),
+    )  # fmt: skip
+
+
 class _Service(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p), ("aliases", ctypes.c_void_p), ("port", ctypes.c_int), ("protocol", ctypes.c_char_p),
@@ -35,6 +41,13 @@ def uid_of(user: str) -> int | None:
     entry = _Passwd()
     found = _ask("getpwnam_r", entry, os.fsencode(user))
     return int(entry.uid) if found else None
+
+
+def gid_of(group: str) -> int | None:
+    """The gid; None where there is no such group. OSError where nobody could say."""
+    entry = _Group()
+    found = _ask("getgrnam_r", entry, os.fsencode(group))
+    return int(entry.gid) if found else None
 
 
 def port_of(service: str, protocol: str) -> int | None:

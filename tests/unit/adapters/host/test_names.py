@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import socket
@@ -13,13 +14,14 @@ import pytest
 
 from secmarkd.adapters.host.name_watch import NameEvents
 from secmarkd.adapters.host.names import look_up
-from secmarkd.adapters.host.nss import port_of, uid_of
+from secmarkd.adapters.host.nss import gid_of, port_of, uid_of
 from secmarkd.model.names import Name, NameKind
 from secmarkd.model.protocols import TCP, UDP
 
 pytestmark = pytest.mark.fault(51)
 
 ALICE, BOB, GHOST, ZOE = (Name(NameKind.USER, each) for each in ("alice", "bob", "ghost", "zoe"))
+STAFF = Name(NameKind.GROUP, "staff")
 WEB = Name(NameKind.SERVICE, "web", TCP)
 
 
@@ -27,6 +29,7 @@ def etc(folder: Path, passwd: str = "files", services: str = "files") -> Path:
     (folder / "passwd").write_text(
         "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\nzoe:x:1007:::/\nbad:x\n"
     )
+    (folder / "group").write_text("root:x:0:\nstaff:x:50:alice,zoe\n")
     (folder / "services").write_text("# services\nweb 80/tcp www # a comment\ntime 37/udp\nodd\n")
     (folder / "nsswitch.conf").write_text(f"# nss\npasswd:  {passwd}\nservices: {services} # as ever\n")
     return folder
@@ -44,6 +47,9 @@ def test_what_the_c_library_knows() -> None:
     user = pwd.getpwuid(os.getuid())
     assert uid_of(user.pw_name) == user.pw_uid
     assert uid_of("no-user-has-this-name") is None
+    group = grp.getgrgid(os.getgid())
+    assert gid_of(group.gr_name) == group.gr_gid
+    assert gid_of("no-group-has-this-name") is None
     assert port_of("submission", "tcp") == socket.getservbyname("submission", "tcp")
     assert port_of("submission", "dccp") is None
 
@@ -61,6 +67,8 @@ def test_what_has_a_number_is_found_and_what_has_none_comes_with_the_fix(tmp_pat
     [
         ("alcie", NameKind.USER, "this machine has no such user; did you mean 'alice'?"),
         ("svcalice", NameKind.USER, "this machine has no such user; create the user, or write the uid"),
+        ("stafff", NameKind.GROUP, "this machine has no such group; did you mean 'staff'?"),
+        ("alice", NameKind.GROUP, "this machine has no such group; create the group, or write the gid"),
         ("wwww", NameKind.SERVICE, "/etc/services has no such service; did you mean 'www'?"),
         ("time", NameKind.SERVICE, "/etc/services has no such service; write the port's number"),
     ],
@@ -116,7 +124,7 @@ def test_services_are_those_of_their_protocol(tmp_path: Path) -> None:
     assert found.numbers == {time_of[1]: 37}
 
 
-@pytest.mark.parametrize("file", ["passwd", "services", "nsswitch.conf"])
+@pytest.mark.parametrize("file", ["passwd", "group", "services", "nsswitch.conf"])
 def test_a_file_that_is_replaced_or_written_is_told_and_others_are_not(tmp_path: Path, file: str) -> None:
     (tmp_path / "etc").mkdir()
     etc(tmp_path / "etc")
@@ -143,3 +151,7 @@ def test_users_of_units_and_dropped_in_users_are_told_too(tmp_path: Path) -> Non
         assert events.take()
     finally:
         events.close()
+
+
+def test_a_group_is_found_in_its_file_where_nobody_answers(tmp_path: Path) -> None:
+    assert look_up([STAFF], 5, etc=etc(tmp_path), ask=unreachable).numbers == {STAFF: 50}
