@@ -434,7 +434,7 @@ KEYS = (
     "[labels.a]\ntcp=[1]\nuid = 1000\n",
     '[labels.a]\ntcp=[1]\nusers = ["root"]\n',
     "[labels.a]\ntcp=[1]\ngid = 5\n",
-    '[labels.a]\ntcp=[1]\ngroup = ["staff"]\n',
+    '[labels.a]\ntcp=[1]\ngid = ["staff"]\n',
     '[labels.a]\ntcp=[1]\nunit = "nginx"\n',
     '[labels.a]\ntcp=[1]\nservice = "nginx.service"\n',
     '[labels.a]\ntcp=[1]\nservices = ["http"]\n',

@@ -42,6 +42,7 @@ VALUES: dict[Key, tuple[Value | Span, ...]] = {
     Key.OIFNAME: ("eth0", "e*"),
     Key.IIFKIND: ("vrf",),
     Key.OIFKIND: ("vrf", "veth"),
+    Key.SKGID: (0, 100, 4294967295, (5, 100), Span(100, 105)),
     Key.SKUID: (0, 1000, 4294967295, (5, 1000), Span(1000, 1005)),
     Key.IP_SADDR: _IPV4,
     Key.IP_DADDR: _IPV4,
@@ -71,6 +72,7 @@ _FIELD_KEYS = {
     Field.IPV6: (Key.IP6_SADDR, Key.IP6_DADDR),
     Field.INTERFACE: (Key.IIFNAME, Key.OIFNAME),
     Field.USER: (Key.SKUID,),
+    Field.GROUP: (Key.SKGID,),
 }
 
 

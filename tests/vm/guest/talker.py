@@ -2,12 +2,13 @@
 """A program with sockets that does what it is told, one step at a time; see talking.py.
 
 `talker.py PATH UID GID` listens on the UNIX socket PATH, becomes user UID and group GID and goes on in the background. A
-connection to PATH carries one request, a JSON object with `op` and its arguments, and gets one answer, a text: what was asked
-for, `ok`, `timeout`, `closed`, or the name of the errno. Its sockets stay open between requests, under the names that requests give.
+connection to PATH carries one request, a JSON object with `op` and its arguments, and gets one answer, a text: what was
+asked for, `ok`, `timeout`, `closed`, or the name of the errno. Its sockets stay open between requests, under the names that
+requests give.
 
-`talker.py --spawner PATH` listens on PATH for requests to have such programs: `path`, `uid`, `gid`, `domain` (an
-SELinux type) and `netns`. Each is a child that goes into its namespace and its domain by itself, so that no interpreter has to start,
-which takes half a second under emulation. The answer is `ok`, or what went wrong.
+`talker.py --spawner PATH` listens on PATH for requests to have such programs: `path`, `uid`, `gid`, `domain` (an SELinux
+type) and `netns`. Each is a child that goes into its namespace and its domain by itself, so that no interpreter has to
+start, which takes half a second under emulation. The answer is `ok`, or what went wrong.
 """
 
 from __future__ import annotations
