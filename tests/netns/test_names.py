@@ -150,4 +150,4 @@ def test_check_show_and_explain_name_what_waits(service: RealService, etc: Etc) 
     assert 'once the user "svcbackup" can be looked up, it is system_u:object_r:backup_packet_t:s0' in explained
     unknown = service.ctl("explain", *words[:-1], "svcbakcup", prefix=etc.prefix)
     assert unknown.returncode == 2
-    assert 'there is no user "svcbakcup" now' in unknown.stderr
+    assert 'unknown user "svcbakcup"' in unknown.stderr
