@@ -60,6 +60,9 @@ states: ## draw the service's states in ARCHITECTURE.md
 faults: ## write tests/FAULTS.md from tests/faults.toml and the marks on the tests
 	@python3 packaging/dev/generate/faults.py
 
+sentences: ## write tests/golden/sentences/ from the source, to read the English as a whole
+	@python3 packaging/dev/generate/sentences.py
+
 bench: ## the figures, as ratios against a baseline of the same run (root)
 	@$(BOOTSTRAP) check
 	@$(VENV)/python -m tests.bench

@@ -187,7 +187,7 @@ def test_without_room_in_its_folder_the_service_works_and_says_less(service: Rea
     assert service.table() == whole
     reloaded = service.ctl("reload", prefix=inside)
     assert reloaded.returncode == Exit.FAILURE
-    assert_a_sentence(reloaded.stderr, "does not say which process the service is", "hint: ")
+    assert_a_sentence(reloaded.stderr, "does not contain the service's process id", "hint: ")
     folder = f"/proc/{service.process.pid}/root{service.runtime_folder}"
     assert holder(Path(folder)) == 0
 

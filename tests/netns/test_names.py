@@ -141,13 +141,15 @@ def test_check_show_and_explain_name_what_waits(service: RealService, etc: Etc) 
         "a directory (passwd: files sss in /etc/nsswitch.conf)"
     )
     assert (
-        'user svcbackup (waits: the user "svcbackup" cannot be looked up now)'
+        'user svcbackup (waits: the user "svcbackup" cannot be looked up)'
         in service.ctl("show", prefix=etc.prefix).stdout
     )
     words = "out tcp from 192.0.2.1 to 192.0.2.2:7001 user svcbackup".split()
     explained = service.ctl("explain", *words, prefix=etc.prefix).stdout
     assert "client_packet_t" in explained
-    assert 'once the user "svcbackup" can be looked up, it is system_u:object_r:backup_packet_t:s0' in explained
+    assert (
+        'once the user "svcbackup" can be looked up, the label is system_u:object_r:backup_packet_t:s0' in explained
+    )
     unknown = service.ctl("explain", *words[:-1], "svcbakcup", prefix=etc.prefix)
     assert unknown.returncode == 2
     assert 'unknown user "svcbakcup"' in unknown.stderr

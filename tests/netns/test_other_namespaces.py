@@ -62,7 +62,7 @@ def test_status_and_reload_there_are_about_that_namespace(started: RealService, 
     assert status.stdout.splitlines() == [
         "not running in this network namespace",
         f"the service (process {_pid(started)}) keeps the labels of another one",
-        "hint: `secmarkctl apply` labels it once; `secmarkctl plan` tells what is in the kernel",
+        "hint: run `secmarkctl apply` to apply once; `secmarkctl plan` shows how the kernel differs",
     ]
     assert json.loads(ctl(started, container, "status", "--json").stdout) == {
         "running": False, "line": "", "elsewhere": _pid(started),

@@ -112,7 +112,7 @@ def test_neither_a_reload_nor_a_hangup_ends_a_secmarkctl_that_writes(
     for verb in ("reload", "apply", "clear"):
         refused = service.ctl(verb)
         assert refused.returncode == Exit.FAILURE
-        assert f"error: another secmarkctl is at work (process {applying.pid})\n" in refused.stderr
+        assert f"error: another secmarkctl is running (process {applying.pid})\n" in refused.stderr
     applying.send_signal(signal.SIGHUP)
     gate.write_text("go on")
     said, _ = applying.communicate(timeout=PATIENCE)

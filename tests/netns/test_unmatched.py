@@ -42,9 +42,9 @@ def host(service: RealService) -> RealService:
 
 EXPECTED = [
     (4, 'e2 is a port of the bridge br0: packets of this host enter and leave by br0; write "br0"'),
-    (4, '"enp9s9" is another name of e3, and rules see that one only; write "e3"'),
+    (4, '"enp9s9" is an alternative name of e3, and rules see only that; write "e3"'),
     (4, 'there is no interface "nope0" now; the label waits for it'),
-    (4, '+ is no wildcard here, only * at the end is; write "ppp*"'),
+    (4, '+ is not a wildcard here, only * at the end is; write "ppp*"'),
     (9, "this host has no address 203.0.113.9 now; the label waits for one"),
     (9, "this host has no address 2001:db8::2 now; the label waits for one"),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can be written after `secmarkctl`: the verbs, their arguments, and the help."""
+"""The command line of `secmarkctl`: the verbs, their arguments, and the help."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WIDTH = 100
 """Characters in a line of the descriptions, which argparse leaves as they are."""
 
 _CONFIG_DIR = (
-    "read the configuration here (repeatable; a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)"
+    "read the configuration here (repeatable; later ones take precedence; default: /usr/lib, /run and /etc/secmarkd)"
 )
-_RUNTIME_DIR = "where the service keeps its lock and status (default: /run/secmarkd, or systemd's RUNTIME_DIRECTORY)"
+_RUNTIME_DIR = "the directory of the service's lock and status (default: RUNTIME_DIRECTORY, or else /run/secmarkd)"
 
 Action = Callable[[argparse.Namespace, Tools], Exit]
 
@@ -34,43 +34,43 @@ class Verb:
     action: Action
     text: str
     json: str
-    """What the object has that it writes with --json."""
+    """What the object holds that it prints with --json."""
     description: str = ""
-    """Instead of the text, where there is more to say."""
-    folders: str = ""
-    """Why --config-dir has no effect, where it has none. It is taken all the same, so that one prefix fits all verbs."""
+    """Instead of the text, for a longer one."""
+    ignores_directories: str = ""
+    """Why the verb ignores --config-dir, if it does. It accepts it, so that one prefix fits all verbs."""
 
 
 _VERBS = (
-    Verb("check", check.check, "read the configuration and name every mistake; needs no root",
-         "ok, problems (each with file, line, key, message; line 0 is the file as a whole), notes (as problems, with "
-         "severity: note or warning), and where there is no mistake mode, labels, rules, elements"),
-    Verb("plan", plan.plan, "show what would change in the kernel; exit code 3 when something would",
-         "in_sync, differences (each with thing, change, name, expected, found, count), notes (as check has them), "
+    Verb("check", check.check, "check the configuration and report every mistake; needs no root",
+         "ok, problems (each with file, line, key, message; line 0 means the whole file), notes (like problems, and "
+         "severity: note or warning); without mistakes also mode, labels, rules, elements"),
+    Verb("plan", plan.plan, "show what apply would change in the kernel; exit code 3 if anything",
+         "in_sync, differences (each with thing, change, name, expected, found, count), notes (as in check), "
          "other_labels (what else sets labels: family, table, chain, hook, priority, does, position), other_labels_whole"),
-    Verb("apply", apply.apply, "bring the kernel's labels to the configuration, once, and verify them",
-         "action (none, created, repaired, rebuilt or replaced), mode, labels, elements, and differences as plan has them"),
-    Verb("clear", clear.clear, "take all of secmarkd's labels out of the kernel",
-         "removed, and where that is true objects, elements",
-         folders="what is in the kernel is taken out, whatever is configured"),
-    Verb("show", show.show, "show the effective label map, and where each entry is written",
-         "settings, context, default, origins (of each of these: file, line, key, or null for what no file says), labels "
+    Verb("apply", apply.apply, "apply the configuration to the kernel once, and verify the result",
+         "action (none, created, repaired, rebuilt or replaced), mode, labels, elements, differences (as in plan)"),
+    Verb("clear", clear.clear, "remove secmarkd's table, and with it all its labels, from the kernel",
+         "removed; if true also objects, elements",
+         ignores_directories="it removes what is in the kernel, whatever the configuration"),
+    Verb("show", show.show, "show the effective label map, and where each entry is defined",
+         "settings, context, default, origins (of each of these: file, line, key; null if no file sets it), labels "
          "(each with name, layer, origin, replaces), rules (each with label, role, context, layer, its selectors, origin), "
-         "notes (as check has them)"),
-    Verb("status", status.status, "tell what the service is doing; exit code 0 when the labels are verified",
-         "running, line, and what the service last said of itself: state, labels, elements, error, reload and more",
-         folders="the service tells of the folders that it was started with"),
-    Verb("reload", reload.reload, "have the service reload, and wait until it has taken or rejected it",
-         "ok, accepted, error, hint, problems (each a line as `secmarkctl check` prints it)",
-         folders="the service reads the folders that it was started with"),
-    Verb("explain", explain.explain, "tell which label a packet gets, and why",
-         "packet, assumed, context (null: the packet keeps what it has), role, why, rule (as show has it, or null), notes",
+         "notes (as in check)"),
+    Verb("status", status.status, "show what the service is doing; exit code 0 if the labels are verified",
+         "running, line, and the service's last status: state, labels, elements, error, reload and more",
+         ignores_directories="the service reports on the directories that it was started with"),
+    Verb("reload", reload.reload, "reload the service and wait for the result",
+         "ok, accepted, error, hint, problems (each a line as printed by `secmarkctl check`)",
+         ignores_directories="the service reads the directories that it was started with"),
+    Verb("explain", explain.explain, "show which label a packet gets, and why",
+         "packet, assumed, context (null: the packet keeps its label), role, why, rule (as in show, or null), notes",
          explain.DESCRIPTION),
 )  # fmt: skip
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """What was written: `action`, and its arguments. SystemExit, after the help or what is wrong was printed."""
+    """`action` and its arguments. Raises SystemExit after printing the help or an error."""
     arguments = _parser().parse_args(argv)
     arguments.config_dir = [*arguments.config_dir_before, *arguments.config_dir]
     return arguments
@@ -79,14 +79,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="secmarkctl",
-        description="Checks, shows and applies the label map of secmarkd.",
+        description="Check, show and apply the label map of secmarkd.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=version("secmarkctl"))
     # argparse has a verb's values replace those that stand before it: a list needs a name of its own
     whole.add_argument("--config-dir", dest="config_dir_before", action="append", default=[], metavar="DIR",
-                       help=f"as after the verb: {_CONFIG_DIR}")  # fmt: skip
+                       help=_CONFIG_DIR)  # fmt: skip
     whole.add_argument("--debug", action="store_true", help=DEBUG)
     whole.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR", help=_RUNTIME_DIR)
     places = whole.add_subparsers(metavar="VERB", required=True)
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         each = places.add_parser(
             verb.name,
             help=verb.text,
-            description=f"{description}\n{fill(f'With --json it writes one object: {verb.json}.', WIDTH)}",
+            description=f"{description}\n{fill(f'With --json, prints one object with: {verb.json}.', WIDTH)}",
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -105,17 +105,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_arguments(verb: Verb, place: argparse.ArgumentParser) -> None:
-    no_effect = f"no effect on this verb: {verb.folders}"
+    no_effect = f"ignored by this verb: {verb.ignores_directories}"
     place.add_argument("--config-dir", action="append", default=[], metavar="DIR",
-                       help=no_effect if verb.folders else _CONFIG_DIR)  # fmt: skip
+                       help=no_effect if verb.ignores_directories else _CONFIG_DIR)  # fmt: skip
     place.add_argument("--runtime-dir", default=argparse.SUPPRESS, metavar="DIR", help=_RUNTIME_DIR)
     place.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     form = place.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="write JSON")
+    form.add_argument("--json", action="store_true", help="print JSON")
     match verb.name:
         case "show":
-            form.add_argument("--nft", action="store_true", help="show the nftables ruleset instead")
+            form.add_argument("--nft", action="store_true", help="print the nftables ruleset instead")
         case "reload":
-            place.add_argument("--timeout", type=float, default=90.0, metavar="SECONDS", help="default: %(default)g")
+            place.add_argument(
+                "--timeout",
+                type=float,
+                default=90.0,
+                metavar="SECONDS",
+                help="seconds to wait (default: %(default)g)",
+            )
         case "explain":
             place.add_argument("words", nargs="+", metavar="WORD", help="the packet, in the grammar above")

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the kernel may see another packet than the one that was asked about, or more is needed than a label.
-
-Each is short, and said only where it applies.
-"""
+"""Where the kernel may see another packet than the one described, or where a label alone is not enough. Short, and only
+where they apply."""
 
 from __future__ import annotations
 
@@ -30,18 +28,18 @@ def translates() -> bool:
 
 
 def cautions(packet: Packet, labelled: bool, mode: Mode, nat: bool) -> Iterator[str]:
-    """What to know of this packet. `labelled`: whether it gets a label; `nat`: whether this host translates addresses."""
+    """The cautions for this packet. `labelled`: whether it gets a label; `nat`: whether this host translates addresses."""
     ports = packet.protocol in WITH_PORTS.values()
     if nat and ports and packet.hook is not Hook.INPUT:
         yield "ports and addresses are those after destination NAT and before source NAT"
     elif nat and ports:
         yield "ports and addresses are those after destination NAT"
     if packet.protocol in _CARRIES and packet.hook is Hook.OUTPUT and packet.label is None:
-        yield "a packet that carries another one has the label of what it carries; a rehearsal counts both"
+        yield "the outer packet of a tunnel has the label of what it carries; a rehearsal counts both"
     if packet.hook is Hook.FORWARD and labelled and mode is Mode.LABEL:
-        yield "the policy has to allow unlabeled_t forward_in and forward_out on this type"
+        yield "the policy must allow unlabeled_t forward_in and forward_out on this type"
     if packet.hook is Hook.FORWARD and mode is Mode.REHEARSE:
-        yield "what a flowtable carries past the forward hook is not counted"
+        yield "packets that a flowtable carries past the forward hook are not counted"
     name = _ASKED_ELSEWHERE.get(packet.source_port or 0)
     if name and packet.protocol == UDP and packet.hook is Hook.INPUT:
-        yield f"an answer of {name} comes from elsewhere than was asked, and is a connection of its own"
+        yield f"{name} answers from another address or port than it was asked at; such an answer is a connection of its own"

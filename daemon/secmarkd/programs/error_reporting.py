@@ -9,7 +9,7 @@ from typing import TextIO
 
 from secmarkd.errors import CapabilityMissing, ConfigError, SecmarkdError
 from secmarkd.events import count
-from secmarkd.programs.output import OutputFailed, ReaderGone, failing
+from secmarkd.programs.output import OutputFailed, ReaderGone, output_errors
 from secmarkd.service.exit_codes import Exit, exit_for
 from secmarkd.workers import trace
 
@@ -21,13 +21,13 @@ _PACKAGES = {
 INTERRUPTED = 130
 """As shells have it: 128, and the number of SIGINT."""
 
-_MEANINGS = (*((int(code), code.meaning) for code in Exit), (INTERRUPTED, "interrupted, as by Ctrl-C"))
+_MEANINGS = (*((int(code), code.meaning) for code in Exit), (INTERRUPTED, "interrupted (Ctrl-C)"))
 EXIT_CODES = "exit codes:\n" + "\n".join(f"  {code:<3} {meaning}" for code, meaning in _MEANINGS)
 """For --help."""
 
 
-def guarded(action: Callable[[], Exit], err: TextIO) -> int:
-    """The action's exit code, or that of its error after the error was printed. A reader that went away is no error."""
+def exit_code_of(action: Callable[[], Exit], err: TextIO) -> int:
+    """The action's exit code, or that of its error, which is printed. A reader that went away is not an error."""
     try:
         return int(action())
     except SecmarkdError as error:
@@ -59,14 +59,14 @@ def print_error(error: SecmarkdError, err: TextIO) -> None:
     """`error: …` and, where there is one, `hint: …`; the mistakes of a configuration each on a line of its own."""
     if isinstance(error, ConfigError):
         wrong = f"{count(len(error.problems), 'mistake')} in the configuration"
-        complain(map(str, error.problems), wrong, error.hint, err)
+        print_problems(map(str, error.problems), wrong, error.hint, err)
     else:
-        complain((), str(error), error.hint, err)
+        print_problems((), str(error), error.hint, err)
 
 
-def complain(details: Iterable[str], wrong: str, hint: str, err: TextIO) -> None:
-    """The details, what is wrong and, where there is one, the hint. Where nothing can be said, the exit code says it."""
-    with suppress(OutputFailed, ReaderGone), failing(err):
+def print_problems(details: Iterable[str], wrong: str, hint: str, err: TextIO) -> None:
+    """The details, the error and its hint, if any. Where stderr cannot be written, the exit code must do."""
+    with suppress(OutputFailed, ReaderGone), output_errors(err):
         for line in (*details, f"error: {wrong}", *([f"hint: {hint}"] if hint else [])):
             print(line, file=err)
         err.flush()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lock below /run as the verbs meet it: held by the service, by one that is just ending, or by another secmarkctl."""
+"""The lock below /run for the verbs: held by the service, by one that is stopping, or by another secmarkctl."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from secmarkd.service.status import State, Status
 
 
 class Holder(Enum):
-    """Who a process that holds the lock is."""
+    """What the process is that holds the lock."""
 
     SERVICE = auto()
     ENDING = auto()
-    """The service, which has said its last word."""
+    """The service, which is stopping."""
     SECMARKCTL = auto()
 
 
-def who(pid: int, last: Status | None) -> Holder:
-    """Who the lock's process is, by the status that the service published last."""
+def classify(pid: int, last: Status | None) -> Holder:
+    """What the lock's process is, by the status that the service published last."""
     if last is None or last.pid != pid:
         return Holder.SECMARKCTL
     return Holder.ENDING if last.state is State.STOPPED else Holder.SERVICE
 
 
-def another_at_work(pid: int) -> AlreadyRunning:
-    """The error where the lock is another verb's."""
+def busy_error(pid: int) -> AlreadyRunning:
+    """The error when another secmarkctl holds the lock."""
     process = f" (process {pid})" if pid else ""
-    return AlreadyRunning(f"another secmarkctl is at work{process}", pid=pid, hint="try again when it has ended")
+    return AlreadyRunning(f"another secmarkctl is running{process}", pid=pid, hint="try again when it has finished")
 
 
 @contextmanager
-def alone(folder: Path, instead: str) -> Iterator[None]:
-    """The lock, so that no service undoes or repeats what is done here; `instead` is what to ask of a running service.
+def exclusive_lock(folder: Path, instead: str) -> Iterator[None]:
+    """Hold the lock, so that no service undoes or repeats what is done here; `instead`: the command for a running service.
 
-    SIGHUP is ignored meanwhile: a terminal that goes away, or someone who takes this process for the service, shall not
-    end it between two transactions.
+    SIGHUP is ignored meanwhile: a closed terminal, or a reload that is sent to the wrong process, must not end it between
+    two transactions.
     """
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -61,12 +61,12 @@ def _refused(folder: Path, pid: int, instead: str) -> AlreadyRunning:
     except SecmarkdError as error:
         who_holds = f"process {pid}" if pid else "a process"
         return AlreadyRunning(f"{who_holds} holds {folder}/lock, and {error}", pid=pid, hint=error.hint)
-    match who(pid, last) if pid else Holder.SERVICE:
+    match classify(pid, last) if pid else Holder.SERVICE:
         case Holder.SECMARKCTL:
-            return another_at_work(pid)
+            return busy_error(pid)
         case Holder.ENDING:
-            return AlreadyRunning(f"the service is just ending (process {pid})", pid=pid, hint="try again")
+            return AlreadyRunning(f"the service is stopping (process {pid})", pid=pid, hint="try again")
         case Holder.SERVICE:
             process = f" (process {pid})" if pid else ""
-            message = f"the service is running{process} and keeps the labels itself"
+            message = f"the service is running{process} and manages the labels itself"
             return AlreadyRunning(message, pid=pid, hint=f"use `{instead}`")

@@ -38,10 +38,10 @@ def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
 def notes_of(
     loaded: Loaded, network: HostNetwork | None, policy: AccessQuestions, *, replaced: bool = True
 ) -> list[Note]:
-    """All that is worth knowing about a configuration without a mistake: warnings first, then by place. `replaced`: which
-    labels replace others, too.
+    """The notes on a configuration without mistakes: warnings first, then by place. `replaced`: also which labels
+    replace others.
 
-    `network` is the network namespace that the verb runs in; None where it cannot be read, which is no reason to say more.
+    `network` is the network namespace that the verb runs in; None where it cannot be read: no notes about it then.
     """
     selectors = unmatched(loaded.mentions, roles_of(loaded), network) if network is not None else ()
     forwarding = notes_on(policy, loaded.forwarded)
@@ -55,7 +55,7 @@ def roles_of(loaded: Loaded) -> dict[str, frozenset[Role]]:
 
 
 def _replaced(loaded: Loaded) -> Iterator[Note]:
-    """Labels that stand for others of the same name in lower folders."""
+    """Labels that stand for others of the same name in lower directories."""
     for label in loaded.label_sources:
         if label.replaces:
             yield note_at(label.origin, f"replaces {', '.join(map(place, label.replaces))}")
@@ -74,7 +74,7 @@ def _reason(mention: Mention, loaded: Loaded) -> str:
         case Name() as name if name in loaded.missing:
             return f"waits for the {name}: {loaded.missing[name]}"
         case str(cgroup) if mention.thing is Thing.CGROUP and cgroup not in loaded.environment.cgroups:
-            return f"waits for the cgroup {cgroup}, which does not exist now"
+            return f"waits for the cgroup {cgroup}, which does not exist yet"
         case _:
             return ""
 
@@ -84,7 +84,7 @@ def print_others(found: Iterable[OtherLabel], whole: bool, out: Output) -> None:
     for each in found:
         out.line(f"note: {each}", Colour.CHANGED)
     if not whole:
-        out.line("note: not all rules of other tables were looked at for labels that they set")
+        out.line("note: could not check all rules of other tables for labels that they set")
 
 
 def others_json(others: OtherLabels) -> dict[str, Any]:

@@ -62,17 +62,17 @@ class Output:
 
     def write(self, text: str) -> None:
         """The text as it is. Raises OutputFailed and ReaderGone, as `flush` does."""
-        with failing(self.stream):
+        with output_errors(self.stream):
             self.stream.write(text)
 
     def flush(self) -> None:
         """Whatever is still on its way."""
-        with failing(self.stream):
+        with output_errors(self.stream):
             self.stream.flush()
 
 
 @contextmanager
-def failing(stream: TextIO) -> Iterator[None]:
+def output_errors(stream: TextIO) -> Iterator[None]:
     """What goes wrong with the stream, as OutputFailed or ReaderGone."""
     try:
         yield

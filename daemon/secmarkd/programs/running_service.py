@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the service of this network namespace is, for the verbs that speak with it."""
+"""Which service manages this network namespace, for the verbs that need one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from secmarkd.errors import SecmarkdError
 
 
 class NotRunning(SecmarkdError):
-    """There is no service to speak with."""
+    """No service is running."""
 
 
 def locate(root: Path) -> tuple[Path, int | None]:
-    """Where the status of this network namespace is; and where the service keeps another's, its process."""
+    """The directory of this network namespace's status; and the service's process if it manages another namespace."""
     here = inode()
     try:
         folder, found = folder_of(root, here), holding(root)
         pid, of = (found.pid, found) if found is not None else (0, None)
-    except PermissionError:  # others than root take the status for it
+    except PermissionError:  # without root the lock cannot be read: rely on the status
         last = StatusFile(root).read()
         alive = last is not None and Path(f"/proc/{last.pid}").is_dir()
         of = Holding(last.pid, last.netns) if last is not None and alive else None

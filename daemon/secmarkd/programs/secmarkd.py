@@ -27,7 +27,7 @@ from secmarkd.adapters.run.status_file import StatusFile
 from secmarkd.adapters.systemd.journal import open_journal
 from secmarkd.adapters.systemd.notify import Manager, runtime_folder, watchdog_interval
 from secmarkd.ports import SelinuxEvents
-from secmarkd.programs.error_reporting import EXIT_CODES, guarded
+from secmarkd.programs.error_reporting import EXIT_CODES, exit_code_of
 from secmarkd.programs.wiring import DEBUG, Tools, version
 from secmarkd.service.adapters import Adapters
 from secmarkd.service.exit_codes import Exit
@@ -42,26 +42,27 @@ LOCK_PATIENCE = 5.0
 
 
 def main(argv: Sequence[str] | None = None, tools: Tools | None = None) -> int:
-    """Run the service until it is told to stop; its exit code."""
+    """Run the service until it is stopped; its exit code."""
     tools = tools or Tools()
     arguments = _parser().parse_args(argv)
     if arguments.debug:
         trace.enable()
-    return guarded(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir), tools), tools.err)
+    return exit_code_of(lambda: _run(arguments.config_dir or [], Path(arguments.runtime_dir), tools), tools.err)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="secmarkd",
-        description="Keeps the kernel's packet labels as the label map says. SIGHUP reloads, SIGUSR1 verifies now.",
+        description="Keep the kernel's packet labels in sync with the label map. SIGHUP reloads the configuration, SIGUSR1 "
+        "verifies the labels now.",
         epilog=EXIT_CODES,
-        # Of a width, for to find the terminal's it would load shutil: a megabyte in a process that stays.
+        # A fixed width: asking for the terminal's would load shutil, a megabyte in a process that stays.
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100),
     )
-    parser.add_argument("--config-dir", action="append", metavar="DIR", help="read the configuration here (repeatable; "
-                        "a later one has precedence; default: /usr/lib, /run and /etc/secmarkd)")  # fmt: skip
+    parser.add_argument("--config-dir", action="append", metavar="DIR", help="read the configuration from DIR (repeatable; "
+                        "later ones take precedence; default: secmarkd in /usr/lib, /run, /etc)")  # fmt: skip
     parser.add_argument("--runtime-dir", default=runtime_folder(os.environ), metavar="DIR",
-                        help="keep lock and status here (default: %(default)s)")  # fmt: skip
+                        help="the directory of lock and status (default: %(default)s)")  # fmt: skip
     parser.add_argument("--debug", action="store_true", help=DEBUG)
     parser.add_argument("--version", action="version", version=version("secmarkd"))
     return parser
@@ -74,7 +75,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
     lock = Lock(folder)
     _acquire(lock, tools)
     netns, file = inode(), StatusFile(lock.folder)
-    file.publish(Status(pid=os.getpid(), netns=netns))  # tells who holds the lock: the service, and no secmarkctl
+    file.publish(Status(pid=os.getpid(), netns=netns))  # says that the lock's holder is the service, not secmarkctl
     journal = open_journal(os.environ, clock)
     claim = Claim(lock, journal, clock)
     nft = tools.open_nft(at_once=True)

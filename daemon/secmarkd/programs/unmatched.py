@@ -44,7 +44,7 @@ def unmatched(mentions: Iterable[Mention], roles: dict[str, frozenset[Role]], ne
         if noted[place] <= MOST_NOTES:
             yield note_at(mention.origin, why)
         elif noted[place] == MOST_NOTES + 1:
-            yield note_at(mention.origin, "and so do others of this list")
+            yield note_at(mention.origin, "more entries of this list match nothing")
 
 
 def of_local(network: Prefix, host: HostNetwork) -> str:
@@ -68,11 +68,11 @@ def of_interface(pattern: str, network: HostNetwork, beside: Iterable[str] = ())
     if not pattern.endswith("*"):
         return reasons[0]
     more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    return f"every interface that it stands for is a port of another: {'; '.join(reasons[:_SHOWN])}{more}"
+    return f"every matching interface is a port of another: {'; '.join(reasons[:_SHOWN])}{more}"
 
 
 def in_its_place(interface: Interface, network: HostNetwork, beside: Iterable[str] = ()) -> str:
-    """Which interface packets show in the place of one that is a port of another; empty where it is none."""
+    """Which interface packets show instead of one that is a port of another; empty if it is not."""
     master = network.named(interface.master) if interface.master else None
     if master is None:
         return ""
@@ -108,18 +108,18 @@ def _written_for_another_tool(pattern: str) -> str:
     instead = f'write "{plain}*"' if plain else "write the names"
     if "," in stem:
         names = ", ".join(f'"{each}"' for each in pattern.split(",") if each)
-        return f'"{pattern}" would be one interface of that name; write {names}'
+        return f'"{pattern}" would be a single interface of that name; write {names}'
     if stem[:1] in ("!", "-", "~", "^"):
         return (
-            f'"{pattern}" would be an interface of that name: none can be excluded; name the others, or give '
+            f'"{pattern}" would be an interface of that name: interfaces cannot be excluded; name the others, or give '
             f'"{stem[1:]}" a label of its own'
         )
     if "@" in stem:
-        return f'what follows @ is no part of the name; write "{stem.partition("@")[0]}"'
+        return f'the part after @ does not belong to the name; write "{stem.partition("@")[0]}"'
     if stem.endswith("+"):
-        return f"+ is no wildcard here, only * at the end is; {instead}"
+        return f"+ is not a wildcard here, only * at the end is; {instead}"
     if re.search(r"[?\[\]]", stem):
-        return f"? and [ ] are no wildcards here, only * at the end is; {instead}"
+        return f"? and [ ] are not wildcards here, only * at the end is; {instead}"
     if stem.lower() in _EVERY and pattern == stem:
         return f'"{pattern}" would be an interface of that name; leave the key out for every interface'
     return ""
@@ -128,11 +128,11 @@ def _written_for_another_tool(pattern: str) -> str:
 def _spelt_otherwise(pattern: str, network: HostNetwork) -> str:
     for each in network.interfaces:
         if pattern in each.other_names:
-            return f'"{pattern}" is another name of {each.name}, and rules see that one only; write "{each.name}"'
+            return f'"{pattern}" is an alternative name of {each.name}, and rules see only that; write "{each.name}"'
     low = [each for each in network.interfaces if each.name.lower() == pattern.lower()]
     if low:
-        return f'there is no interface "{pattern}"; upper and lower case differ: write "{low[0].name}"'
+        return f'there is no interface "{pattern}"; names are case-sensitive: write "{low[0].name}"'
     if pattern.endswith("*") and (like := network.matching(pattern.lower())):
         right = f'write "{pattern.lower()}" ({like[0].name})'
-        return f'no interface has a name like "{pattern}"; upper and lower case differ: {right}'
+        return f'no interface has a name like "{pattern}"; names are case-sensitive: {right}'
     return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The adapters that the programs use, made here and nowhere else; tests give others instead."""
+"""The adapters that the programs use, made only here; tests pass others."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Tools:
     """Whether this network namespace forwards packets."""
 
 
-DEBUG = "write what crosses each boundary to stderr: requests, transactions, timings (also by SECMARKD_DEBUG=1)"
+DEBUG = "log requests, transactions and timings to stderr (also enabled by SECMARKD_DEBUG=1)"
 """The help of --debug."""
 
 

@@ -31,18 +31,18 @@ class Exit(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """What it says, for --help."""
+        """In words, for --help."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    Exit.OK: "done, or as configured",
-    Exit.FAILURE: "failed, and may succeed when tried again",
-    Exit.USAGE: "the command line is wrong",
-    Exit.DRIFT: "what is in the kernel differs from the configuration",
-    Exit.UNAVAILABLE: "something is not on this machine: SELinux, a kernel feature, a module",
-    Exit.NOPERM: "this process may not do that",
-    Exit.CONFIG: "the configuration is wrong",
+    Exit.OK: "success",
+    Exit.FAILURE: "failed; trying again may succeed",
+    Exit.USAGE: "invalid command line",
+    Exit.DRIFT: "the kernel's labels differ from the configuration",
+    Exit.UNAVAILABLE: "missing SELinux, kernel feature or library",
+    Exit.NOPERM: "permission denied",
+    Exit.CONFIG: "invalid configuration",
 }
 
 

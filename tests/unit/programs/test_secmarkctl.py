@@ -176,7 +176,7 @@ def test_show_says_of_every_setting_who_gave_it(machine: Machine) -> None:
         ["server", "system_u:object_r:server_packet_t", "default"],
         ["client", "system_u:object_r:x_packet_t", f"{file}:7"],
         ["icmp", "system_u:object_r:icmp_packet_t", "default"],
-        ["forward", "packets", "keep", "what", "they", "have", "default"],
+        ["forward", "packets", "keep", "their", "label", "default"],
     ]
     shown = json.loads(machine.ctl("show", "--json").out)
     assert shown["context"] == {"user": "system_u", "role": "object_r", "level": ""}
@@ -339,9 +339,9 @@ def test_plan_and_status_name_what_else_sets_labels(machine: Machine) -> None:
     machine.labellers.others = OtherLabels((EVIL,), whole=False)
     said = machine.ctl("plan").out
     assert f"note: {EVIL}" in said
-    assert "not all rules of other tables were looked at" in said
+    assert "could not check all rules of other tables" in said
     machine.labellers.others = StateUnknown("the kernel does not answer", operation="look")
-    assert "not all rules of other tables" in machine.ctl("plan").out
+    assert "could not check all rules of other tables" in machine.ctl("plan").out
     machine.labellers.others = OtherLabels((EVIL,), whole=False)
     found = json.loads(machine.ctl("plan", "--json").out)
     assert found["other_labels"] == [
@@ -395,11 +395,11 @@ def test_another_secmarkctl_at_work_is_neither_taken_for_the_service_nor_signall
     result = busy.ctl(verb)
     assert result.code == Exit.FAILURE
     assert result.err == (
-        f"error: another secmarkctl is at work (process {os.getpid()})\nhint: try again when it has ended\n"
+        f"error: another secmarkctl is running (process {os.getpid()})\nhint: try again when it has finished\n"
     )
     assert busy.signals == []
     assert busy.nft.reads == 0
-    assert f"not running\nanother secmarkctl is at work (process {os.getpid()})\n" in busy.ctl("status").out
+    assert f"not running\nanother secmarkctl is running (process {os.getpid()})\n" in busy.ctl("status").out
 
 
 @pytest.mark.parametrize("verb", ["apply", "clear", "reload"])
@@ -407,7 +407,7 @@ def test_a_service_that_is_just_ending_is_said_to_be_and_not_signalled(running: 
     publish(running, Status(pid=os.getpid(), state=State.STOPPED))
     result = running.ctl(verb)
     assert result.code == Exit.FAILURE
-    assert f"error: the service is just ending (process {os.getpid()})\n" in result.err
+    assert f"error: the service is stopping (process {os.getpid()})\n" in result.err
     assert running.signals == []
 
 
@@ -437,7 +437,7 @@ def test_clear_takes_everything_out_and_may_be_repeated(machine: Machine) -> Non
     machine.ctl("apply")
     assert machine.ctl("clear").out.startswith("removed table inet secmarkd: ")
     assert machine.nft.table is None
-    assert machine.ctl("clear").out == "nothing to do: there is no table inet secmarkd\n"
+    assert machine.ctl("clear").out == "nothing to do: no table inet secmarkd\n"
     assert json.loads(machine.ctl("clear", "--json").out) == {"removed": False}
 
 
@@ -555,8 +555,8 @@ def label(machine: Machine) -> None:
 def test_explain_tells_whose_label_an_announced_connection_gets(machine: Machine) -> None:
     label(machine)
     result = machine.ctl("explain", ANNOUNCED)
-    assert "label   the label of the connection that announced this one; name it by `saved CONTEXT`\n" in result.out
-    assert "by      no label of more than ports\n" in result.out
+    assert "label   the label of the connection that announced this one; give it as `saved CONTEXT`\n" in result.out
+    assert "by      no label that names more than ports\n" in result.out
     explained = json.loads(machine.ctl("explain", "--json", ANNOUNCED).out)
     assert (explained["context"], explained["rule"]) == (None, None)
     assert explained["why"] == "the label of the connection that announced this one"
@@ -573,7 +573,7 @@ def test_explain_gives_an_announced_connection_its_parents_label_before_one_that
     machine: Machine,
 ) -> None:
     label(machine)
-    assert "announced this one; name it" in machine.ctl("explain", ANNOUNCED.replace("40000", "80")).out
+    assert "announced this one; give it" in machine.ctl("explain", ANNOUNCED.replace("40000", "80")).out
 
 
 @pytest.mark.parametrize("words", [ANNOUNCED, ANNOUNCED.replace("eth0", "lo")], ids=["a narrow label", "loopback"])
@@ -592,12 +592,12 @@ def test_explain_tells_what_a_connection_would_be_whose_opening_was_not_seen(mac
     assert "assumed: the opening of its connection was seen\n" in reply
     assert "by      default.client\n" in reply
     assert (
-        "note    were its opening not seen (say `unseen`), it would be system_u:object_r:http_server_packet_t:s0"
+        "note    if its opening was not seen (add `unseen`), the label is system_u:object_r:http_server_packet_t:s0"
         in reply
     )
     unseen = machine.ctl("explain", "in", EXPLAINED, "unseen").out
     assert "by      http: tcp 80\n" in unseen
-    assert "its opening unseen)" in unseen
+    assert "opening unseen)" in unseen
     assert "assumed" not in unseen
 
 
@@ -614,7 +614,7 @@ def test_explain_keeps_the_label_that_a_packet_carries_at_output(machine: Machin
 
 def test_explain_tells_that_a_rehearsal_knows_no_saved_label(machine: Machine) -> None:
     note = (
-        "note    packets have no label while rehearsing: this one is counted as "
+        "note    packets get no label while rehearsing; this one is counted as "
         "system_u:object_r:server_packet_t:s0 (default.server)\n"
     )
     assert note in machine.ctl("explain", ANNOUNCED).out
@@ -628,7 +628,9 @@ def test_explain_says_what_it_assumes_of_the_process_where_a_label_asks(machine:
     assert "assumed" not in machine.ctl("explain", words).out
     machine.write("labels.d/60-user.toml", '[labels.mine]\ntype = "mine_packet_t"\nrole = "client"\nuser = [0]\n')
     assert "assumed: a user that no label names\n" in machine.ctl("explain", words).out
-    assert "assumed: no process that the hook sees\n" in machine.ctl("explain", f"{words} saved a_u:b_r:c_t").out
+    assert (
+        "assumed: no local process that the hook sees\n" in machine.ctl("explain", f"{words} saved a_u:b_r:c_t").out
+    )
     assert "assumed" not in machine.ctl("explain", f"{words} user 0").out
     assert "assumed" not in machine.ctl("explain", "in tcp from 10.0.0.1:40000 to 10.0.0.2:80 on eth0").out
 
@@ -654,8 +656,8 @@ def test_a_label_that_waits_for_its_cgroup_is_said_to(machine: Machine) -> None:
     assert checked.code == 0
     notes = [line for line in checked.out.splitlines() if line.startswith("note: ")]
     place = f"{machine.root}/etc/labels.d/60-waits.toml:4: labels.waits.cgroup"
-    assert notes == [f"note: {place}: waits for the cgroup {NOWHERE}, which does not exist now"]
-    assert f"tcp 1 cgroup {NOWHERE} (waits: no such cgroup now)" in machine.ctl("show").out
+    assert notes == [f"note: {place}: waits for the cgroup {NOWHERE}, which does not exist yet"]
+    assert f"tcp 1 cgroup {NOWHERE} (waits: the cgroup does not exist)" in machine.ctl("show").out
     rules = json.loads(machine.ctl("show", "--json").out)["rules"]
     assert {rule["label"] for rule in rules if rule.get("waits_for_cgroup")} == {"waits"}
     (note,) = json.loads(machine.ctl("check", "--json").out)["notes"]
@@ -702,7 +704,8 @@ def test_explain_tells_what_will_be_once_a_cgroup_exists(machine: Machine) -> No
     out = machine.ctl("explain", words).out
     assert "label   system_u:object_r:client_packet_t:s0\n" in out
     assert (
-        f"note    there is no cgroup {NOWHERE} now; once there is, it is system_u:object_r:waits_packet_t:s0" in out
+        f"note    the cgroup {NOWHERE} does not exist; once it does, the label is system_u:object_r:waits_packet_t:s0"
+        in out
     )
     assert "note" not in machine.ctl("explain", words.replace(":2 ", ":3 ")).out
 
@@ -718,13 +721,13 @@ def test_usage_errors_exit_with_2(machine: Machine, capsys: pytest.CaptureFixtur
     assert machine.ctl("show", "--nft", "--json").code == Exit.USAGE
     assert main([]) == Exit.USAGE
     assert main(["--help"]) == 0
-    assert "78  the configuration is wrong" in capsys.readouterr().out
+    assert "78  invalid configuration" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["check", "plan", "apply", "clear", "show", "status", "reload", "explain"])
 def test_help_tells_what_json_a_verb_writes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
-    assert "With --json it writes one object: " in capsys.readouterr().out
+    assert "With --json, prints one object with: " in capsys.readouterr().out
 
 
 def test_folders_may_stand_before_the_verb_and_count_in_their_order(
@@ -749,10 +752,10 @@ def test_the_folder_of_lock_and_status_may_stand_before_the_verb(
 @pytest.mark.parametrize(
     ("verb", "told"),
     [
-        ("check", "a later one has precedence"),
-        ("status", "no effect on this verb: the service tells of the folders that it was started with"),
-        ("reload", "no effect on this verb: the service reads the folders that it was started with"),
-        ("clear", "no effect on this verb: what is in the kernel is taken out, whatever is configured"),
+        ("check", "later ones take precedence"),
+        ("status", "ignored by this verb: the service reports on the directories that it was started with"),
+        ("reload", "ignored by this verb: the service reads the directories that it was started with"),
+        ("clear", "ignored by this verb: it removes what is in the kernel, whatever the configuration"),
     ],
 )
 def test_help_tells_what_config_dir_does_or_that_it_does_nothing(

@@ -36,26 +36,26 @@ def test_what_packets_show_is_no_note(pattern: str) -> None:
         ("t1", 't1 is a port of the team team0: packets of this host enter and leave by team0; write "team0"'),
         ("p1", 'p1 is a port of the interface sw: packets of this host enter and leave by sw; write "sw"'),
         ("r1", 'r1 is in the VRF red: packets enter by red, and leave by red and then by r1; name both: "red", "r1"'),
-        ("e1*", 'every interface that it stands for is a port of another: e1 is a port of the bridge br0: packets of this '
+        ("e1*", 'every matching interface is a port of another: e1 is a port of the bridge br0: packets of this '
                 'host enter and leave by br0; write "br0"'),
         ("nope0", 'there is no interface "nope0" now; the label waits for it'),
         ("tun*", 'no interface has a name like "tun*" now; the label waits for one'),
-        ("ppp+", '+ is no wildcard here, only * at the end is; write "ppp*"'),
-        ("+", "+ is no wildcard here, only * at the end is; write the names"),
-        ("eth?", '? and [ ] are no wildcards here, only * at the end is; write "eth*"'),
-        ("eth[0-3]", '? and [ ] are no wildcards here, only * at the end is; write "eth*"'),
-        ("eth[0-9]*", '? and [ ] are no wildcards here, only * at the end is; write "eth*"'),
-        ("!eth0", '"!eth0" would be an interface of that name: none can be excluded; name the others, or give "eth0" a '
-                  "label of its own"),
-        ("-eth0", '"-eth0" would be an interface of that name: none can be excluded; name the others, or give "eth0" a '
-                  "label of its own"),
-        ("eth0,eth1", '"eth0,eth1" would be one interface of that name; write "eth0", "eth1"'),
-        ("eth0@if5", 'what follows @ is no part of the name; write "eth0"'),
+        ("ppp+", '+ is not a wildcard here, only * at the end is; write "ppp*"'),
+        ("+", "+ is not a wildcard here, only * at the end is; write the names"),
+        ("eth?", '? and [ ] are not wildcards here, only * at the end is; write "eth*"'),
+        ("eth[0-3]", '? and [ ] are not wildcards here, only * at the end is; write "eth*"'),
+        ("eth[0-9]*", '? and [ ] are not wildcards here, only * at the end is; write "eth*"'),
+        ("!eth0", '"!eth0" would be an interface of that name: interfaces cannot be excluded; name the others, or give '
+                  '"eth0" a label of its own'),
+        ("-eth0", '"-eth0" would be an interface of that name: interfaces cannot be excluded; name the others, or give '
+                  '"eth0" a label of its own'),
+        ("eth0,eth1", '"eth0,eth1" would be a single interface of that name; write "eth0", "eth1"'),
+        ("eth0@if5", 'the part after @ does not belong to the name; write "eth0"'),
         ("any", '"any" would be an interface of that name; leave the key out for every interface'),
         ("ALL", '"ALL" would be an interface of that name; leave the key out for every interface'),
-        ("ETH0", 'there is no interface "ETH0"; upper and lower case differ: write "eth0"'),
-        ("ETH*", 'no interface has a name like "ETH*"; upper and lower case differ: write "eth*" (eth0)'),
-        ("enp3s0", '"enp3s0" is another name of eth0, and rules see that one only; write "eth0"'),
+        ("ETH0", 'there is no interface "ETH0"; names are case-sensitive: write "eth0"'),
+        ("ETH*", 'no interface has a name like "ETH*"; names are case-sensitive: write "eth*" (eth0)'),
+        ("enp3s0", '"enp3s0" is an alternative name of eth0, and rules see only that; write "eth0"'),
     ],
 )  # fmt: skip
 def test_what_packets_never_show_is_said_with_what_to_write(pattern: str, why: str) -> None:
@@ -92,7 +92,7 @@ def test_of_a_long_list_the_first_are_noted_and_that_there_are_more() -> None:
     mentions = [Mention("a", Thing.INTERFACE, f"tap{number}", origin) for number in range(MOST_NOTES + 100)]
     notes = list(unmatched(mentions, {}, NETWORK))
     assert len(notes) == MOST_NOTES + 1
-    assert notes[-1].message == "and so do others of this list"
+    assert notes[-1].message == "more entries of this list match nothing"
 
 
 def test_a_note_has_the_place_and_forwarded_packets_have_other_hosts_addresses() -> None:

@@ -15,7 +15,7 @@ from secmarkd.events import count
 from secmarkd.model.label_map import Ownership
 from secmarkd.ports import Nft
 from secmarkd.programs.differences import load_for_kernel, plain, print_few, size_of
-from secmarkd.programs.lock_holder import alone
+from secmarkd.programs.lock_holder import exclusive_lock
 from secmarkd.programs.output import Output
 from secmarkd.programs.wiring import Tools
 from secmarkd.reconcile import Action, reconcile
@@ -28,7 +28,7 @@ from secmarkd.table.table import Table
 def apply(arguments: argparse.Namespace, tools: Tools) -> Exit:
     """One verified pass."""
     out = Output.on(tools.out)
-    with alone(Path(arguments.runtime_dir), "systemctl reload secmarkd"):
+    with exclusive_lock(Path(arguments.runtime_dir), "systemctl reload secmarkd"):
         loaded = load_for_kernel(arguments, tools)
         _require_forwarding(loaded, tools)
         with closing(tools.open_nft()) as nft:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb check: every mistake of the configuration, and what is worth knowing where there is none."""
+"""The verb check: every mistake of the configuration, or notes if there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from secmarkd.service.exit_codes import Exit, exit_for
 
 
 def check(arguments: argparse.Namespace, tools: Tools) -> Exit:
-    """Load and compile. Mistakes are printed by the boundary, or are a part of the JSON."""
+    """Load and compile. Mistakes are printed as errors, or are part of the JSON."""
     out = Output.on(tools.out)
     try:
         loaded, label_map = load(arguments.config_dir)

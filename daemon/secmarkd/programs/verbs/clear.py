@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb clear: our table out of the kernel."""
+"""The verb clear: remove our table from the kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from secmarkd.events import count
-from secmarkd.programs.lock_holder import alone
+from secmarkd.programs.lock_holder import exclusive_lock
 from secmarkd.programs.output import Output
 from secmarkd.programs.wiring import Tools
 from secmarkd.service.adapters import remove
@@ -16,9 +16,9 @@ from secmarkd.service.exit_codes import Exit
 
 
 def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:
-    """Take our table out, and say what was in it. Nothing is said before, so that no reader who goes away prevents it."""
+    """Remove our table, then print what was in it: a reader that goes away cannot prevent the removal."""
     out = Output.on(tools.out)
-    with alone(Path(arguments.runtime_dir), "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
+    with exclusive_lock(Path(arguments.runtime_dir), "systemctl stop secmarkd"), closing(tools.open_nft()) as nft:
         live = nft.read()
         if live is not None:
             remove(nft)
@@ -28,7 +28,7 @@ def clear(arguments: argparse.Namespace, tools: Tools) -> Exit:
     elif live is not None:
         size = f"{count(len(live.objects), 'object')}, {count(live.element_count(), 'element')}"
         out.line(f"removed table inet secmarkd: {size}, {count(len(live.chains), 'chain')}")
-        out.line("packets keep no label of secmarkd's")
+        out.line("packets no longer get labels from secmarkd")
     else:
-        out.line("nothing to do: there is no table inet secmarkd")
+        out.line("nothing to do: no table inet secmarkd")
     return Exit.OK

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb explain: a packet in words, its label, and the rule that decided, from the reference evaluator."""
+"""The verb explain: the label of a packet and the rule that decides, from the reference evaluator."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _PROBE = parse_context("probe_u:probe_r:probe_t")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said of a packet."""
+    """The result for a packet."""
 
     packet: Packet
     assumed: tuple[str, ...]
     decision: Decision
     notes: tuple[Note, ...]
-    """What would be otherwise, and when."""
+    """When it would get another label, and what else to know."""
 
 
 def explain(arguments: argparse.Namespace, tools: Tools) -> Exit:
@@ -101,7 +101,7 @@ def _process_assumed(packet: Packet, decision: Decision, label_map: LabelMap) ->
     of_role = [rule for rule in label_map.rules if rule.role is decision.role]
     if packet.saved is not None:
         if packet.user is None and decision.role is not Role.FORWARD:
-            yield "no process that the hook sees"
+            yield "no local process that the hook sees"
         return
     for each in BY_PROCESS:
         if getattr(packet, each.name) is None and any(map(each.given, of_role)):
@@ -113,7 +113,7 @@ def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map
     missing = loaded.cgroups.difference(loaded.environment.cgroups)
     for name in unknown:
         why = loaded.missing.get(name, "it cannot be looked up now")
-        yield Note(f"the {name} is taken for one that no label names: {why}")
+        yield Note(f"assumed that no label names the {name}: {why}")
     if not missing and not unknown:
         return
     names = {**loaded.environment.names, **dict.fromkeys(unknown, UNKNOWN)}
@@ -123,23 +123,23 @@ def _waiting(packet: Packet, unknown: frozenset[Name], loaded: Loaded, label_map
         return
     where = f"{rule.label}: {selectors(rule)} ({rule.origin})"
     if rule.cgroup in missing:
-        yield Note(f"there is no cgroup {rule.cgroup} now; once there is, it is {rule.context} by {where}")
+        yield Note(f"the cgroup {rule.cgroup} does not exist; once it does, the label is {rule.context} by {where}")
     elif needed := sorted(unknown.intersection(rule.names)):
-        yield Note(f"once the {needed[0]} can be looked up, it is {rule.context} by {where}")
+        yield Note(f"once the {needed[0]} can be looked up, the label is {rule.context} by {where}")
 
 
 def _notes(packet: Packet, decision: Decision, loaded: Loaded, label_map: LabelMap) -> Iterator[Note]:
     if packet.remembered and packet.saved is None:
         unseen = evaluate(label_map, replace(packet, remembered=False), loaded.environment)
         if unseen.context != decision.context:
-            label = unseen.context or "nothing"
-            yield Note(f"were its opening not seen (say `unseen`), it would be {label} ({unseen.why})")
+            label = unseen.context or "none"
+            yield Note(f"if its opening was not seen (add `unseen`), the label is {label} ({unseen.why})")
     if loaded.settings.mode is Mode.REHEARSE:
         rehearsed = replace(packet, saved=None, label=None, remembered=packet.opening_seen)
         counted = evaluate(label_map, rehearsed, loaded.environment)
         if counted.context != decision.context:
             label = counted.context or "nothing"
-            yield Note(f"packets have no label while rehearsing: this one is counted as {label} ({counted.why})")
+            yield Note(f"packets get no label while rehearsing; this one is counted as {label} ({counted.why})")
     labelled = decision.context is not None
     yield from map(Note, cautions(packet, labelled, loaded.settings.mode, translates()))
 
@@ -167,11 +167,11 @@ def _print(answer: Answer, out: Output) -> None:
     if answer.assumed:
         out.line(f"        assumed: {', '.join(answer.assumed)}", Colour.FAINT)
     if _inherited(answer):
-        out.line(f"label   {ANNOUNCED}; name it by `saved CONTEXT`", Colour.HEAD)
+        out.line(f"label   {ANNOUNCED}; give it as `saved CONTEXT`", Colour.HEAD)
     else:
-        out.line(f"label   {decision.context or 'none: the packet keeps what it has'}", Colour.HEAD)
+        out.line(f"label   {decision.context or 'none: the packet keeps its label'}", Colour.HEAD)
     out.line(f"role    {decision.role}")
-    why = "no label of more than ports" if _inherited(answer) else decision.why
+    why = "no label that names more than ports" if _inherited(answer) else decision.why
     out.line(f"by      {f'{rule.label}: {selectors(rule)}' if rule else why}")
     if rule:
         out.line(f"        {rule.origin}", Colour.FAINT)
@@ -197,7 +197,7 @@ def _describe(packet: Packet) -> str:
     words += [f"saved {packet.saved}"] if packet.saved else []
     words += [f"labelled {packet.label}"] if packet.label else []
     tracked = packet.direction is not Direction.UNKNOWN
-    words += ["its opening unseen"] if tracked and not (packet.new or packet.opening_seen) else []
+    words += ["opening unseen"] if tracked and not (packet.new or packet.opening_seen) else []
     return f"{' '.join(parts)} ({', '.join(words)})"
 
 

@@ -63,7 +63,7 @@ def plan(arguments: argparse.Namespace, tools: Tools) -> Exit:
 
 
 def _others(tools: Tools) -> OtherLabels:
-    """What else sets labels; what of it cannot be found out is no reason to show no plan."""
+    """What else sets labels; the plan is shown even if that cannot be read."""
     try:
         return tools.open_labellers().look()
     except KernelError:

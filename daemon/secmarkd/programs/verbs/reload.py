@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb reload: have the service reload, and wait for the result."""
+"""The verb reload: reload the service, and wait for the result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from secmarkd.adapters.run.lock import holder, holding
 from secmarkd.adapters.run.status_file import StatusFile
 from secmarkd.errors import SecmarkdError
-from secmarkd.programs.error_reporting import complain
-from secmarkd.programs.lock_holder import Holder, another_at_work, who
+from secmarkd.programs.error_reporting import print_problems
+from secmarkd.programs.lock_holder import Holder, busy_error, classify
 from secmarkd.programs.output import Output
 from secmarkd.programs.running_service import NotRunning, locate
 from secmarkd.programs.wiring import Tools
@@ -27,14 +27,14 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
     out = Output.on(tools.out)
     folder, elsewhere = locate(Path(arguments.runtime_dir))
     if elsewhere is not None and not _held(folder):
-        message = f"no service keeps this network namespace; the service (process {elsewhere}) keeps another"
-        raise NotRunning(message, hint="`secmarkctl apply` brings this one's labels to the configuration, once")
+        message = f"no service manages this network namespace; the running one (process {elsewhere}) manages another"
+        raise NotRunning(message, hint="run `secmarkctl apply` to apply the configuration here once")
     pid = _service(folder)
     asked = tools.clock.monotonic()
     try:
         tools.send_signal(pid, signal.SIGHUP)
     except ProcessLookupError:
-        raise NotRunning("the service ended just now") from None
+        raise NotRunning("the service has just stopped") from None
     done = _await(folder, pid, asked, arguments.timeout, tools)
     if arguments.json:
         good = done.accepted and not done.error
@@ -45,7 +45,7 @@ def reload(arguments: argparse.Namespace, tools: Tools) -> Exit:
         out.line("reloaded")
         return Exit.OK
     head = "reload rejected, the labels stay as they were" if not done.accepted else "reloaded"
-    complain(done.problems, f"{head}: {done.error}", done.hint, tools.err)
+    print_problems(done.problems, f"{head}: {done.error}", done.hint, tools.err)
     return Exit(done.exit_status)
 
 
@@ -57,29 +57,29 @@ def _held(folder: Path) -> bool:
 
 
 def _service(folder: Path) -> int:
-    """The running service's process, which may be signalled: by this signal any other would end."""
+    """The running service's process. Only that may be signalled: SIGHUP ends any other program."""
     try:
         pid = holder(folder)
     except PermissionError:
         raise SecmarkdError(
-            "only root may tell the service to reload", hint="sudo systemctl reload secmarkd"
+            "permission denied: only root may reload the service", hint="run `sudo systemctl reload secmarkd`"
         ) from None
     if pid is None:
         raise NotRunning(
-            "the service is not running", hint="`systemctl start secmarkd`, or `secmarkctl apply` for one pass"
+            "the service is not running", hint="run `systemctl start secmarkd`, or `secmarkctl apply` to apply once"
         )
     if not pid:
-        message = f"{folder}/lock does not say which process the service is"
+        message = f"{folder}/lock does not contain the service's process id"
         raise SecmarkdError(
-            message, hint=f"`df {folder}` tells whether it is full; `systemctl kill -s HUP secmarkd` reloads"
+            message, hint=f"check with `df {folder}` whether it is full; `systemctl kill -s HUP secmarkd` reloads"
         )
-    match who(pid, StatusFile(folder).read()):
+    match classify(pid, StatusFile(folder).read()):
         case Holder.SERVICE:
             return pid
         case Holder.ENDING:
-            raise NotRunning(f"the service is just ending (process {pid})", hint="`systemctl start secmarkd`")
+            raise NotRunning(f"the service is stopping (process {pid})", hint="run `systemctl start secmarkd`")
         case Holder.SECMARKCTL:
-            raise another_at_work(pid)
+            raise busy_error(pid)
 
 
 def _await(folder: Path, pid: int, asked: float, timeout: float, tools: Tools) -> Reload:
@@ -89,8 +89,6 @@ def _await(folder: Path, pid: int, asked: float, timeout: float, tools: Tools) -
         if last is not None and last.reload is not None and last.reload.began >= asked:
             return last.reload
         if holder(folder) != pid:
-            raise NotRunning("the service ended before it had reloaded", hint="`journalctl -u secmarkd` tells why")
+            raise NotRunning("the service stopped before it reloaded", hint="see `journalctl -u secmarkd`")
         tools.sleep(POLL)
-    raise SecmarkdError(
-        f"the service did not answer within {timeout:g} s", hint="`systemctl status secmarkd` tells what it is doing"
-    )
+    raise SecmarkdError(f"the service did not answer within {timeout:g} s", hint="see `systemctl status secmarkd`")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb show: the effective label map, and where each of its entries and each setting is written."""
+"""The verb show: the effective label map, and where each entry and setting is defined."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _show_text(loaded: Loaded, label_map: LabelMap, out: Output) -> None:
 def _value(setting: SettingSource, defaults: Defaults) -> str:
     match setting.value:
         case _ if setting.table == "default":
-            return str(getattr(defaults, setting.name) or "packets keep what they have")
+            return str(getattr(defaults, setting.name) or "packets keep their label")
         case bool(value):
             return "true" if value else "false"
         case float(seconds):
@@ -94,8 +94,8 @@ def _show_label(label: LabelSource, rules: Iterable[Rule], environment: Environm
 
 
 def _waits(rule: Rule, environment: Environment) -> str:
-    missing = ["no such cgroup now"] if _no_cgroup(rule, environment) else []
-    missing += [f"the {name} cannot be looked up now" for name in rule.names if name not in environment.names]
+    missing = ["the cgroup does not exist"] if _no_cgroup(rule, environment) else []
+    missing += [f"the {name} cannot be looked up" for name in rule.names if name not in environment.names]
     return f" (waits: {', '.join(missing)})" if missing else ""
 
 

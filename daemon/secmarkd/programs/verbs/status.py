@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb status: the service's last word, and whether it still lives."""
+"""The verb status: the service's last status, and whether it is running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from secmarkd.adapters.host.netns import inode
 from secmarkd.adapters.run.lock import holder
 from secmarkd.adapters.run.status_file import StatusFile
-from secmarkd.programs.lock_holder import Holder, who
+from secmarkd.programs.lock_holder import Holder, classify
 from secmarkd.programs.notes import print_others
 from secmarkd.programs.output import Colour, Output
 from secmarkd.programs.running_service import locate
@@ -19,14 +19,14 @@ from secmarkd.service.status import State, Status
 
 
 def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
-    """The service's last word, and whether it still lives."""
+    """Print the service's last status, and whether it is running."""
     out = Output.on(tools.out)
     folder, elsewhere = locate(Path(arguments.runtime_dir))
     last = StatusFile(folder).read()
     if last is not None and last.netns not in (0, inode()):
-        last = None  # what the service of another namespace said when it ended
+        last = None  # the last status of another namespace's service
     pid = _living(folder, last)
-    running = pid is not None and who(pid, last) is Holder.SERVICE
+    running = pid is not None and classify(pid, last) is Holder.SERVICE
     now = tools.clock.monotonic()
     if arguments.json:
         said = {"running": running, "line": last.line(now) if last else "", **(last.to_json() if last else {})}
@@ -46,20 +46,20 @@ def status(arguments: argparse.Namespace, tools: Tools) -> Exit:
         if elsewhere is not None:
             process = f" (process {elsewhere})" if elsewhere else ""
             out.line("not running in this network namespace", Colour.BAD)
-            out.line(f"the service{process} keeps the labels of another one")
+            out.line(f"the service{process} manages another network namespace")
         else:
             out.line("not running", Colour.BAD)
-        if pid and who(pid, last) is Holder.SECMARKCTL:
-            out.line(f"another secmarkctl is at work (process {pid})")
+        if pid and classify(pid, last) is Holder.SECMARKCTL:
+            out.line(f"another secmarkctl is running (process {pid})")
         if last is not None:
-            out.line(f"when last seen: {last.line(now)}")
-        start = "`secmarkctl apply` labels it once" if elsewhere is not None else "`systemctl start secmarkd`"
-        out.line(f"hint: {start}; `secmarkctl plan` tells what is in the kernel")
+            out.line(f"last status: {last.line(now)}")
+        start = "`secmarkctl apply` to apply once" if elsewhere is not None else "`systemctl start secmarkd`"
+        out.line(f"hint: run {start}; `secmarkctl plan` shows how the kernel differs")
     return _exit(last) if running and last is not None else Exit.FAILURE
 
 
 def _living(folder: Path, last: Status | None) -> int | None:
-    """The service's process. Others than root cannot ask the lock, and have to take a process of that number for it."""
+    """The service's process. Without root the lock cannot be read, and any process with that number counts."""
     try:
         return holder(folder)
     except PermissionError:
