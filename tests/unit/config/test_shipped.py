@@ -42,7 +42,7 @@ def test_every_line_of_the_shipped_settings_is_a_default() -> None:
 
 def test_the_readme_sets_rehearsal_in_the_shipped_settings_and_changes_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "secmarkd.toml"
-    lines = (CONFIG.parent / "README.md").read_text().splitlines()
+    lines = [line.strip() for line in (CONFIG.parent / "README.md").read_text().splitlines()]
     (command,) = (line for line in lines if line.startswith("sed -i ") and line.endswith("/secmarkd.toml"))
     command = command.replace("/etc/secmarkd/secmarkd.toml", str(file))
     before = (CONFIG / "secmarkd.toml").read_text().splitlines()
