@@ -61,7 +61,7 @@ def test_status_and_reload_there_are_about_that_namespace(started: RealService, 
     assert status.returncode == 1
     assert status.stdout.splitlines() == [
         "not running in this network namespace",
-        f"the service (process {_pid(started)}) keeps the labels of another one",
+        f"the service (process {_pid(started)}) manages another network namespace",
         "hint: run `secmarkctl apply` to apply once; `secmarkctl plan` shows how the kernel differs",
     ]
     assert json.loads(ctl(started, container, "status", "--json").stdout) == {
