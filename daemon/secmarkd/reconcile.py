@@ -224,9 +224,7 @@ def _commit(nft: Nft, transaction: Transaction) -> frozenset[int]:
 def _not_equal(remaining: tuple[Drift, ...], *, alone: bool) -> KernelError:
     hint = "another program is changing table inet secmarkd; `nft monitor` shows which"
     if alone:
-        hint = (
-            "nobody else has changed it: the kernel or libnftables is of a version that secmarkd does not understand"
-        )
+        hint = "no other program has changed it: secmarkd does not understand this version of the kernel or of libnftables"
     return KernelError(
         f"the table differs from what was just written: {remaining[0]}",
         operation="verify",

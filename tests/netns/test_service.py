@@ -158,13 +158,13 @@ def test_a_fight_is_named_slowed_down_and_over_when_the_other_side_stops(service
     loop = "while :; do nft flush ruleset 2>/dev/null; sleep 0.02; done"
     with service.namespace.popen(["/bin/sh", "-c", loop]) as fighter:
         try:
-            service.await_line("warning: fight: ")
+            service.await_line("warning: contention: ")
             said = service.ctl("status").stdout
         finally:
             fighter.kill()
-    assert re.search(r"degraded: .*\bnft \(.*process.* keeps changing the labels, repaired \d+ times in a row", said)
+    assert re.search(r"degraded: .*\bnft \(.*process.* keeps modifying the table, repaired \d+ times in a row", said)
     assert service.log.read_text().count("notice: repaired") < 12
-    said = service.await_line("notice: fight over, in sync: ")
+    said = service.await_line("notice: contention over, in sync: ")
     assert service.table() == before
     assert "err: " not in said
 

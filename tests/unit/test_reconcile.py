@@ -287,7 +287,7 @@ def test_a_table_that_reads_otherwise_than_written_without_anyones_doing_is_a_fa
     outcome = reconcile(Altering(without_element(ports_table(3))), ports_table(3))
     assert outcome.action is Action.FAILED
     assert outcome.error is not None
-    assert outcome.error.hint.startswith("nobody else has changed it: ")
+    assert outcome.error.hint.startswith("no other program has changed it: ")
 
 
 def test_what_someone_changed_between_read_and_write_is_told_as_well() -> None:

@@ -172,7 +172,7 @@ def _of_labels_file(key: str, value: object) -> Mistake:
         return Mistake(f"{wrong}: every label has a header of its own", rename(name, f"write [{name}]"))
     if key in SELECTORS or key in _OF_LABELS:
         return Mistake(
-            f"{key} belongs to a label, and there is none above it",
+            f"{key} belongs to a label; no label header stands above it",
             rename(f"labels.http.{key}", "as in [labels.http] above it"),
         )
     return Mistake(f"{wrong}: a file of labels has tables such as [labels.http] only", leave_out("remove it"))

@@ -63,9 +63,9 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     StartFailed: (
         "The packet labelling service could not start",
         "@SECMARKD_ERROR@\n\n"
-        "Labels that are in the kernel, of an earlier run or of this one, stay in force, and nobody watches "
-        "over them. Exit codes 69 (something is missing on this machine), 77 (a permission is "
-        "missing) and 78 (the configuration is wrong) are not retried. Run `secmarkctl check`, mend what it "
+        "Labels that are in the kernel, of an earlier run or of this one, stay in force, but are not "
+        "monitored. Exit codes 69 (something is missing on this machine), 77 (a permission is "
+        "missing) and 78 (the configuration is wrong) are not retried. Run `secmarkctl check`, fix what it "
         "names, then `systemctl start secmarkd`.",
     ),
     Stopped: (
@@ -124,7 +124,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "@SECMARKD_FILE@: @SECMARKD_PROBLEM@\n\n"
         "The configuration is in force all the same. Whoever may write the file, or a directory on the way to it, can "
         "give any packet any label at the next reload. secmarkd.toml, labels.d, its files, the targets of links and all "
-        "directories that they are in should belong to root and be writable by nobody else.",
+        "directories that they are in should belong to root and be writable by no other user.",
     ),
     LabelRejected: (
         "The SELinux policy refuses a label",
@@ -157,7 +157,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
         "@SECMARKD_COUNT@ contexts are in the kernel's labels and not in the policy that was loaded since: "
         "@SECMARKD_SAMPLE@\n\n"
         "Nothing was removed. Packets with these labels count as unlabeled_t; all others are checked as before. But if "
-        "table inet secmarkd is emptied or must be made anew meanwhile, the kernel refuses all of it, because of these "
+        "table inet secmarkd is emptied or must be recreated meanwhile, the kernel refuses all of it, because of these "
         "contexts. Load a policy module that has them (`semodule -l`; `seinfo -t`), and they count again by themselves, or "
         "take the labels out and `systemctl reload secmarkd`.",
     ),
@@ -173,7 +173,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     EnvironmentChanged: (
         "The machine changed under the labels",
         "@SECMARKD_OBJECT@ was @SECMARKD_EXPECTED@ and is @SECMARKD_FOUND@. The ruleset depends on it and "
-        "was compiled anew from the configuration loaded last; the files were not read again.",
+        "was compiled again from the configuration loaded last; the files were not read again.",
     ),
     EnvironmentNotFollowed: (
         "The labels could not follow a change of the machine",
@@ -184,7 +184,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     CgroupsNotWatched: (
         "Cgroups cannot be watched",
         "@SECMARKD_ERROR@\n\n"
-        "Labels of the label map name cgroups. When one comes or is made anew, as by a unit that restarts, the labels "
+        "Labels of the label map name cgroups. When one appears or is recreated, as by a unit that restarts, the labels "
         "follow it only at the next verification, in up to @SECMARKD_SECONDS@ seconds, and its packets get what the label "
         "map says without the cgroup until then. Raise fs.inotify.max_user_instances or fs.inotify.max_user_watches, and "
         "`systemctl restart secmarkd`.",
@@ -231,12 +231,12 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     ),
     DriftHeldBack: (
         "Packet labels in the kernel keep being changed",
-        "@SECMARKD_COUNT@ more differences in @SECMARKD_PASSES@ passes were dealt with and not told one by "
+        "@SECMARKD_COUNT@ more differences in @SECMARKD_PASSES@ passes were handled but not logged one by "
         "one. Another program changes table inet secmarkd again and again; `nft monitor` shows when.",
     ),
     DriftRepaired: (
         "Packet labels were repaired",
-        "All that differed was put right (@SECMARKD_COUNT@ in all), and the table was read back and found equal to the "
+        "All that differed was repaired (@SECMARKD_COUNT@ in all), and the table was read back and found equal to the "
         "configuration.",
     ),
     DriftGone: (
@@ -282,7 +282,7 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     Degraded: (
         "Packet labels are not being kept for now",
         "A pass failed, see the messages before this one. The labels that are in the kernel stay, and the "
-        "service tries again until it succeeds. `systemctl status secmarkd` tells what it is waiting for.",
+        "service tries again until it succeeds. `systemctl status secmarkd` says what it is waiting for.",
     ),
     Recovered: (
         "Packet labels are being kept again",
@@ -292,23 +292,23 @@ TEXTS: dict[type[Event], tuple[str, str]] = {
     RulesetBusy: (
         "Another program is in the way of reading the packet labels",
         "@SECMARKD_BY@ committed to nftables some @SECMARKD_COMMITS_PER_SECOND@ times a second. @SECMARKD_ERROR@\n\n"
-        "Either no two looks at the ruleset found it the same, so that nobody knows whether the labels are as "
+        "Either no two looks at the ruleset found it the same, so that it is unknown whether the labels are as "
         "configured; or table inet secmarkd itself is written again and again, with nothing changed in the end. The "
-        "labels in the kernel stay. The service looks again at least every @SECMARKD_LONGEST_SECONDS@ seconds, puts "
-        "right what it finds, and tells in one more message when this is over. SECMARKD_BY_PID, _BY_EXE, _BY_COMMAND "
+        "labels in the kernel stay. The service looks again at least every @SECMARKD_LONGEST_SECONDS@ seconds, repairs "
+        "what it finds, and logs one more message when this is over. SECMARKD_BY_PID, _BY_EXE, _BY_COMMAND "
         "and _BY_UNIT hold what is known of the other program (`journalctl -o verbose`); `nft monitor` shows what it "
         "does. Stop it or slow it down.",
     ),
     RulesetCalm: (
         "Packet labels can be read again",
-        "For some seconds nobody has been in the way of reading the labels. They were read, and are as configured but for "
-        '@SECMARKD_LEFT@ differences, which are left where on_drift = "report" asks for that. @SECMARKD_GIVEN_UP@ of '
+        "For some seconds no program has been in the way of reading the labels. They were read, and are as configured but "
+        'for @SECMARKD_LEFT@ differences, which are left where on_drift = "report" asks for that. @SECMARKD_GIVEN_UP@ of '
         "@SECMARKD_PASSES@ passes in @SECMARKD_SECONDS@ seconds had been given up.",
     ),
     EventsLost: (
         "Events of the packet labelling service are missing here",
         "The journal took nothing for so long that @SECMARKD_COUNT@ events had no room to wait for it. The labels were "
-        "kept all the same; `secmarkctl status` tells how they are. Events that did wait say how late they are.",
+        "kept all the same; `secmarkctl status` says how they are. Events that did wait say how late they are.",
     ),
 }
 """Subject and paragraphs of each kind of event. systemd puts fields for `@FIELD@`, where the event has them."""

@@ -120,7 +120,7 @@ class EnvironmentChanged(Event):
     found: str
 
     def __str__(self) -> str:
-        return f"{self.object}: was {self.expected}, is {self.found}; the labels are made anew for it"
+        return f"{self.object}: was {self.expected}, now {self.found}; updating the labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,8 @@ class EnvironmentNotFollowed(Event):
     hint: str
 
     def __str__(self) -> str:
-        return f"this machine changed, and the labels stay as they were: {with_hint(self.error, self.hint)}"
+        what = "cannot adapt the labels to a change of this machine; keeping the current ones"
+        return f"{what}: {with_hint(self.error, self.hint)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,9 @@ class CgroupsNotWatched(Event):
     """How late, at most."""
 
     def __str__(self) -> str:
-        return f"cgroups cannot be watched ({self.error}): labels follow one that comes up to {duration(self.seconds)} late"
+        return (
+            f"cannot watch cgroups ({self.error}): new cgroups may take up to {duration(self.seconds)} to be labelled"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class CgroupAbsent(Event):
     object: str
 
     def __str__(self) -> str:
-        return f"cgroup {self.object} does not exist now: its labels wait for it"
+        return f"cgroup {self.object} does not exist; its labels wait for it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class DriftDetected(Attributed, Event):
 
 @dataclass(frozen=True, slots=True)
 class DriftFlood(Attributed, Event):
-    """Many things at once are not as configured: told once, with a sample."""
+    """Many things at once are not as configured: logged once, with a sample."""
 
     MESSAGE_ID: ClassVar[str] = "a3f646e896ad48da9183c249dc3e3b3e"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
@@ -58,7 +58,7 @@ class DriftFlood(Attributed, Event):
 
 @dataclass(frozen=True, slots=True)
 class DriftHeldBack(Attributed, Event):
-    """Drift keeps coming faster than it is worth reading: this is the sum of what was not told one by one."""
+    """Drift keeps coming faster than it is worth reading: this is the sum of what was not logged one by one."""
 
     MESSAGE_ID: ClassVar[str] = "247b7889351c443aaa5073d99ff1014f"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
@@ -68,15 +68,14 @@ class DriftHeldBack(Attributed, Event):
     sample: str
 
     def __str__(self) -> str:
-        said = (
-            f"drift: and {self.count} more in {count(self.passes, 'pass', 'passes')} within {duration(self.seconds)}"
-        )
-        return with_author(f"{said}, the last: {self.sample}", self.by)
+        when = f"{count(self.passes, 'pass', 'passes')}, {duration(self.seconds)}"
+        said = f"drift: suppressed {count(self.count, 'further difference')} ({when})"
+        return with_author(f"{said}; last: {self.sample}", self.by)
 
 
 @dataclass(frozen=True, slots=True)
 class DriftRepaired(Event):
-    """What differed was put right, read back and found equal."""
+    """What differed was repaired, read back and found equal."""
 
     MESSAGE_ID: ClassVar[str] = "931f6bb253624be28988d50e914e5ed7"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
@@ -107,9 +106,7 @@ class DriftGone(Event):
     count: int
 
     def __str__(self) -> str:
-        return (
-            f"in sync again: {count(self.count, 'difference')} reported before went away without this service's doing"
-        )
+        return f"in sync again: {count(self.count, 'reported difference')} reverted by somebody else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +121,8 @@ class FightDetected(Attributed, Event):
 
     def __str__(self) -> str:
         return (
-            f"fight: {self.by or 'another program'} keeps changing the labels, which were repaired "
-            f"{count(self.count, 'time')} in {duration(self.seconds)}; from now on repairs wait longer and longer, "
-            f"up to {duration(self.longest_seconds)}"
+            f"contention: {self.by or 'another program'} keeps modifying the table ({count(self.count, 'repair')} in "
+            f"{duration(self.seconds)}); backing off, up to {duration(self.longest_seconds)} between repairs"
         )
 
 
@@ -145,6 +141,6 @@ class FightEnded(Attributed, Event):
     def __str__(self) -> str:
         how = f"{count(self.left, 'difference')} left" if self.left else "in sync"
         return (
-            f"fight over, {how}: {self.by or 'the other program'} has left the labels alone for "
-            f"{duration(self.quiet_seconds)}, after {count(self.count, 'repair')} in {duration(self.seconds)}"
+            f"contention over, {how}: no change by {self.by or 'the other program'} for {duration(self.quiet_seconds)}, "
+            f"after {count(self.count, 'repair')} in {duration(self.seconds)}"
         )

@@ -59,7 +59,7 @@ class OtherTablesLabel(Event):
 
     def __str__(self) -> str:
         rest = f", and {self.more} more" if self.more else ""
-        return f"others set labels as well, of which `in sync` says nothing: {self.sample}{rest}"
+        return f"other tables set labels as well, which `in sync` does not cover: {self.sample}{rest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +75,4 @@ class OtherTablesLabelNoMore(Event):
 
     def __str__(self) -> str:
         left = f"; {count(self.left, 'other')} still {'does' if self.left == 1 else 'do'}" if self.left else ""
-        return f"others no longer set labels: {self.sample}{left}"
+        return f"other tables no longer set labels: {self.sample}{left}"

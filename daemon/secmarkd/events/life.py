@@ -64,8 +64,8 @@ class Stopped(Event):
 
     def __str__(self) -> str:
         if self.labels == "removed":
-            return "stopped: labels removed from the kernel"
-        return "stopped: labels kept in the kernel; nobody watches over them now"
+            return "stopped; labels removed from the kernel"
+        return "stopped; labels remain in the kernel but are no longer monitored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class LockTakenAgain(Event):
     file: str
 
     def __str__(self) -> str:
-        return f"{self.file} was removed by somebody: created again and locked, and the status was written again"
+        return f"{self.file} was removed by somebody; recreated and locked, and the status written again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,4 @@ class LockLost(Event):
     hint: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.file} was removed by somebody and cannot be locked again yet: {with_hint(self.error, self.hint)}"
-        )
+        return f"{self.file} was removed by somebody and cannot be locked again: {with_hint(self.error, self.hint)}"

@@ -51,4 +51,4 @@ class EnforcementChanged(Event):
 
     def __str__(self) -> str:
         means = "what the policy does not allow is refused" if self.found == "enforcing" else "nothing is refused"
-        return f"SELinux is {self.found} now: packets are labelled as before, and {means}"
+        return f"SELinux is now {self.found}; packets are labelled as before, and {means}"

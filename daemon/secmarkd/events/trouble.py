@@ -12,7 +12,7 @@ from secmarkd.events.words import count, duration, with_hint, with_meanwhile
 
 @dataclass(frozen=True, slots=True)
 class RepairFailed(Attributed, Event):
-    """Something differs and could not be put right. Whoever committed so often meanwhile that it may be why is named."""
+    """Something differs and could not be repaired. Whoever committed so often meanwhile that it may be why is named."""
 
     MESSAGE_ID: ClassVar[str] = "259ef0d970a849e6afb53941c2dd3734"
     PRIORITY: ClassVar[Priority] = Priority.ERR
@@ -62,14 +62,14 @@ class Degraded(Event):
 
     def __str__(self) -> str:
         return (
-            f"degraded: the labels in the kernel stay as they are; next try in {duration(self.retry_seconds)}, "
-            f"then less and less often, at least every {duration(self.longest_seconds)}"
+            f"degraded: keeping the current labels; next try in {duration(self.retry_seconds)}, backing off, up to "
+            f"{duration(self.longest_seconds)} between tries"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered(Event):
-    """After trouble: read, and put right where that is asked for."""
+    """After trouble: read, and repaired where that is asked for."""
 
     MESSAGE_ID: ClassVar[str] = "105e98449cac44fcae2fc96fa99ee5f5"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
@@ -92,7 +92,7 @@ class EventsLost(Event):
     count: int
 
     def __str__(self) -> str:
-        return f"{count(self.count, 'event')} could not be written here: the journal did not take them"
+        return f"{count(self.count, 'event')} dropped: journald did not accept them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +108,18 @@ class RulesetBusy(Attributed, Event):
 
     def __str__(self) -> str:
         often = f"some {count(self.commits_per_second, 'commit')} a second"
-        by = self.by or "programs that are not known"
+        by = self.by or "unknown programs"
         wait = f"the service looks again at least every {duration(self.longest_seconds)}"
         if self.error:
-            return f"degraded: {self.error}: {often}, by {by}; the labels in the kernel stay as they are, and {wait}"
-        return f"degraded: table inet secmarkd is written again and again and not changed, {often}, by {by}; {wait}"
+            return f"degraded: {self.error}: {often}, by {by}; keeping the current labels; {wait}"
+        return (
+            f"degraded: table inet secmarkd is rewritten again and again without a change, {often}, by {by}; {wait}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RulesetCalm(Attributed, Event):
-    """After RulesetBusy: for a while nobody has been in the way, and the labels were read."""
+    """After RulesetBusy: for a while no program has been in the way, and the labels were read."""
 
     MESSAGE_ID: ClassVar[str] = "1cd11ba9ae7044e2a231a8269c8abe9b"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
@@ -134,4 +136,4 @@ class RulesetCalm(Attributed, Event):
         tried = (
             f"{count(self.passes, 'pass', 'passes')} in {duration(self.seconds)}, {self.given_up} of them given up"
         )
-        return f"the ruleset is calm again, {how}: {self.by or 'nobody'} was in the way of {tried}"
+        return f"the ruleset is calm again, {how}: {self.by or 'another program'} was in the way of {tried}"

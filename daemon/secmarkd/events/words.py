@@ -20,7 +20,7 @@ def with_meanwhile(error: str, by: str) -> str:
 
 
 def with_hint(error: str, hint: str) -> str:
-    """The error, and in brackets what would mend it."""
+    """The error, and in brackets the fix."""
     return f"{error} ({hint})" if hint else error
 
 

@@ -104,7 +104,7 @@ class Commotion:
     def by(self) -> str:
         """Who it is, in words."""
         named = [describe(each, number) for each, number in self.attribution.writers]
-        return " and ".join(named) or "programs that are not known"
+        return " and ".join(named) or "unknown programs"
 
     @property
     def text(self) -> str:

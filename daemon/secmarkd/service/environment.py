@@ -150,7 +150,7 @@ class EnvironmentTracker:
     def _watch(self, loaded: Loaded) -> str:
         """Have the kernel tell of the cgroups that the labels name; why it will not, or empty."""
         if self._adapters.cgroup_events is None:
-            return "inotify is not to be had"
+            return "inotify unavailable"
         try:
             self._adapters.cgroup_events.follow(loaded.cgroups)
         except OSError as error:

@@ -13,8 +13,8 @@ def differences(before: Environment, after: Environment) -> Iterator[tuple[str, 
     for each in sorted({*before.cgroups, *after.cgroups}):
         was, now = before.cgroups.get(each), after.cgroups.get(each)
         if was != now:
-            found = "gone" if now is None else "there" if was is None else "another of that name"
-            yield f"cgroup {each}", "absent" if was is None else "there", found
+            found = "gone" if now is None else "present" if was is None else "another of that name"
+            yield f"cgroup {each}", "absent" if was is None else "present", found
 
     for name in sorted(before.names.keys() & after.names.keys()):  # others are logged by service.names
         if before.names[name] != after.names[name]:

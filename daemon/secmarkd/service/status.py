@@ -88,7 +88,7 @@ class Status:
                 kinds = "user, group, service or cgroup", "users, groups, services or cgroups"
                 parts.append(f"waiting for {count(len(self.waiting), *kinds)}")
             if self.lost_events:
-                parts.append(f"the kernel's events were lost {count(self.lost_events, 'time')}")
+                parts.append(f"the kernel dropped notifications {count(self.lost_events, 'time')}")
         if self.reload and not self.reload.accepted:
             parts.append(f"last reload rejected: {self.reload_summary()}")
         return "; ".join(parts)
@@ -116,9 +116,9 @@ class Status:
             case State.DEGRADED if self.busy:
                 return f"{rehearsing}degraded: {self._busy_line()}; {size}"
             case State.DEGRADED if self.opponent and not self.attempt:
-                wait = f"repairs now wait up to {duration(self.retry_seconds)}"
+                wait = f"backing off, up to {duration(self.retry_seconds)}"
                 often = f"repaired {count(self.repairs, 'time')} in a row"
-                return f"{rehearsing}degraded: {self.opponent} keeps changing the labels, {often}; {wait}; {size}"
+                return f"{rehearsing}degraded: {self.opponent} keeps modifying the table, {often}; {wait}; {size}"
             case State.DEGRADED if self.unsettled and not self.attempt:
                 why = f"in sync when last read, but passes fail again and again: {self.unsettled}"
                 return f"{rehearsing}degraded: {why}; {size}"
@@ -128,7 +128,7 @@ class Status:
                 return f"degraded: in sync, but the loaded policy does not know the context {which}; {size}"
             case State.DEGRADED:
                 again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
-                return f"{rehearsing}degraded: {self.error}; labels left as they are, {again}"
+                return f"{rehearsing}degraded: {self.error}; labels unchanged, {again}"
             case State.STOPPED:
                 return self.error or "stopped"
 
@@ -136,8 +136,8 @@ class Status:
         often = f"some {count(self.busy_rate, 'commit')} a second by {self.busy}"
         if self.attempt:
             again = f"try {self.attempt + 1} in {duration(self.retry_seconds)}"
-            return f"{self.error}: {often}; labels left as they are, {again}"
-        return f"others are in the way of reading: {often}; in sync when last read"
+            return f"{self.error}: {often}; labels unchanged, {again}"
+        return f"the table cannot be read reliably: {often}; in sync when last read"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -17,6 +17,9 @@ GOLDEN = REPOSITORY / "tests" / "golden" / "sentences"
 
 FILES = {
     "programs.txt": ("programs", "service/exit_codes.py", "adapters/run/lock.py"),
+    "journal.txt": ("events", "service", "reconcile.py", "adapters/systemd/journal.py"),
+    "configuration.txt": ("config", "mistakes", "selectors", "compiler/contradiction.py", "adapters/host/names.py"),
+    "errors.txt": ("errors.py", "adapters/nftables", "adapters/netlink", "adapters/loading", "workers/parent.py"),
 }
 """What each file of GOLDEN is made from: directories and modules below SOURCE."""
 

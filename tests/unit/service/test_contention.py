@@ -67,8 +67,8 @@ def test_a_writer_that_keeps_coming_back_is_named_and_fought_less_and_less_often
     assert [event.by_unit for event in fights] == ["bad.service"]
     assert rig.service.status.state is State.DEGRADED
     assert re.match(
-        r"degraded: nft \(process 17, bad\.service\) keeps changing the labels, repaired \d+ times in a row; "
-        r"repairs now wait up to 30 s; 1 label",
+        r"degraded: nft \(process 17, bad\.service\) keeps modifying the table, repaired \d+ times in a row; "
+        r"backing off, up to 30 s; 1 label",
         rig.says,
     )
     assert rig.published[-1].opponent == "nft (process 17, bad.service)"
@@ -123,7 +123,7 @@ def test_a_fight_may_end_with_differences_that_are_left() -> None:
     assert rig.service.status.state is State.DRIFT
     (ended,) = rig.journal.take()
     assert str(ended).startswith(
-        "fight over, 2 differences left: nft (process 17, bad.service) has left the labels alone"
+        "contention over, 2 differences left: no change by nft (process 17, bad.service) for"
     )
 
 
@@ -137,7 +137,7 @@ def test_a_writer_that_is_always_faster_is_a_fight_and_no_failure_of_ours() -> N
     told = kinds(rig)
     assert "FightDetected" in told
     assert "RepairFailed" not in told
-    assert rig.says.startswith("degraded: nft (process 200) keeps changing the labels")
+    assert rig.says.startswith("degraded: nft (process 200) keeps modifying the table")
     rig.run(3600)
     assert rig.nft.table == DESIRED
     assert rig.says.startswith("in sync")
@@ -173,7 +173,7 @@ def test_a_reload_that_someone_always_undoes_is_a_fight() -> None:
     told = rig.journal.take()
     assert any(isinstance(each, FightDetected) for each in told)
     assert {each.by for each in told if isinstance(each, DriftDetected)} == {"ansible (process 300)"}
-    assert rig.says.startswith("degraded: ansible (process 300) keeps changing the labels")
+    assert rig.says.startswith("degraded: ansible (process 300) keeps modifying the table")
 
 
 def test_what_is_changed_right_after_a_reload_is_left_where_drift_is_only_reported() -> None:

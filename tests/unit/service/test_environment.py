@@ -141,7 +141,7 @@ def test_one_that_went_is_given_time_to_come_again() -> None:
     assert rig.journal.take() == []
     rig.run(GONE_SETTLES)
     assert [str(each) for each in rig.journal.take()] == [
-        "cgroup a.slice: was there, is gone; the labels are made anew for it"
+        "cgroup a.slice: was present, now gone; updating the labels"
     ]
 
 
@@ -253,9 +253,7 @@ def test_where_cgroups_cannot_be_watched_that_is_told_once_for_each_label_map() 
     rig = Rig(configuration(80, cgroup="a.slice"))
     rig.cgroup_events.refused = OSError(errno.ENOSPC, "No space left on device")
     rig.service.tick()
-    said = (
-        "WARNING cgroups cannot be watched (No space left on device): labels follow one that comes up to 5 min late"
-    )
+    said = "WARNING cannot watch cgroups (No space left on device): new cgroups may take up to 5 min to be labelled"
     assert rig.journal.take_lines().count(said) == 1
     rig.run(600)
     assert rig.journal.take() == []

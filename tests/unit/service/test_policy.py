@@ -116,7 +116,7 @@ def test_a_table_that_must_be_made_anew_meanwhile_is_refused_and_the_label_named
     rig.hear()
     kinds = [type(event) for event in rig.journal.take()]
     assert kinds.count(LabelRejected) == 1
-    assert rig.says.startswith("degraded: the policy does not know the context; labels left as they are, try 2 in ")
+    assert rig.says.startswith("degraded: the policy does not know the context; labels unchanged, try 2 in ")
     rig.selinux.load(unknown=set())
     rig.nft.unknown_contexts.clear()
     rig.run(60)
@@ -180,7 +180,7 @@ def test_enforcing_switched_off_and_on_is_told_once_each() -> None:
     rig = Rig().started()
     rig.selinux.enforcing = False
     (line,) = verified(rig)
-    assert line == "NOTICE SELinux is permissive now: packets are labelled as before, and nothing is refused"
+    assert line == "NOTICE SELinux is now permissive; packets are labelled as before, and nothing is refused"
     assert verified(rig) == []
     rig.selinux.enforcing = True
     rig.run(RESYNC)

@@ -248,7 +248,7 @@ def test_failing_passes_are_told_once_and_tried_less_and_less_often() -> None:
     assert kinds([*rig.journal.take()]) == ["VerificationFailed", "Degraded"]
     rig.run(1 + 2 + 4 + 8 + 16)
     assert rig.nft.reads == reads + 6
-    assert rig.says.startswith("degraded: starved; labels left as they are, try 7 in 32 s; last drift never")
+    assert rig.says.startswith("degraded: starved; labels unchanged, try 7 in 32 s; last drift never")
     assert rig.journal.take() == []
     rig.run(32 + 60 + 60)
     (recovered,) = rig.journal.take()
@@ -342,7 +342,7 @@ def test_stopping_keeps_the_labels() -> None:
     rig.service.tick()
     assert rig.service.exit_status is Exit.OK
     assert rig.nft.table is not None
-    assert rig.journal.take_lines() == ["INFO stopped: labels kept in the kernel; nobody watches over them now"]
+    assert rig.journal.take_lines() == ["INFO stopped; labels remain in the kernel but are no longer monitored"]
     assert rig.notifier.datagrams[0] == {"STATUS": "stopping", "STOPPING": "1"}
 
 
@@ -352,7 +352,7 @@ def test_stopping_removes_the_labels_where_that_is_asked() -> None:
     rig.service.tick()
     assert rig.nft.table is None
     assert rig.nft.commits[-1] == (Remove(),)
-    assert rig.journal.take_lines() == ["INFO stopped: labels removed from the kernel"]
+    assert rig.journal.take_lines() == ["INFO stopped; labels removed from the kernel"]
 
 
 def test_labels_that_cannot_be_removed_make_the_stop_a_failure() -> None:

@@ -219,7 +219,7 @@ def test_a_cgroup_that_does_not_exist_is_mentioned() -> None:
     rig = Rig(configuration(80, cgroup="system.slice/nginx.service"))
     rig.service.tick()
     lines = rig.journal.take_lines()
-    assert "INFO cgroup system.slice/nginx.service does not exist now: its labels wait for it" in lines
+    assert "INFO cgroup system.slice/nginx.service does not exist; its labels wait for it" in lines
 
 
 def test_a_huge_number_of_mistakes_is_cut_short() -> None:

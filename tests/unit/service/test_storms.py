@@ -95,7 +95,7 @@ def test_a_read_that_was_given_up_names_who_is_in_the_way_in_journal_and_status(
     assert status.state is State.DEGRADED
     assert status.busy == by
     assert status.to_json()["busy"] == by
-    assert f"a second by {by}; labels left as they are, try 2 in 1 s" in rig.says
+    assert f"a second by {by}; labels unchanged, try 2 in 1 s" in rig.says
 
 
 @pytest.mark.parametrize("every", [0, 2, 3, 7])

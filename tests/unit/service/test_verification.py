@@ -106,7 +106,7 @@ def test_how_often_events_were_lost_is_counted() -> None:
         rig.events.lose()
         rig.hear()
     assert rig.published[-1].lost_events == 2
-    assert rig.says == "in sync: 1 label, 2 elements; last drift never; the kernel's events were lost 2 times"
+    assert rig.says == "in sync: 1 label, 2 elements; last drift never; the kernel dropped notifications 2 times"
 
 
 def test_events_that_never_come_are_made_up_for_by_the_periodic_verification() -> None:

@@ -65,7 +65,7 @@ class Reader:
             raise StateUnknown(_CHANGING, operation="read") from None
         except ValueError as error:
             self.close()
-            raise StateUnknown(f"nobody can read the kernel's answer: {error}", operation="read") from error
+            raise StateUnknown(f"cannot decode the kernel's answer: {error}", operation="read") from error
         except BaseException:
             # Answers to what was asked may still come, to the old socket.
             self.close()

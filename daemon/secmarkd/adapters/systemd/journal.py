@@ -150,7 +150,7 @@ def _takes(descriptor: int) -> bool:
 
 def sentence(event: Event, late: float) -> str:
     """What a person reads."""
-    return f"{event} (told {duration(late)} late)" if late >= LATE else str(event)
+    return f"{event} (delayed {duration(late)})" if late >= LATE else str(event)
 
 
 def open_journal(environment: Mapping[str, str], clock: Clock, stream: TextIO = sys.stderr) -> Outbox:

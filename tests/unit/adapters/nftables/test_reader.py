@@ -160,7 +160,7 @@ def test_what_cannot_be_said_is_unknown_and_nothing_of_it_is_kept(
 def test_what_nobody_can_read_is_unknown() -> None:
     kernel = Kernel()
     kernel.structures = Structure(tables=(b"\1\0\0",))
-    with pytest.raises(StateUnknown, match="nobody can read"):
+    with pytest.raises(StateUnknown, match="cannot decode"):
         kernel.reader().read()
 
 

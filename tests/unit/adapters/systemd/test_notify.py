@@ -188,8 +188,8 @@ def test_the_environment_is_read_from_cgroups(tmp_path: Path) -> None:
     number = (tmp_path / "cgroup/a.slice/b.service").stat().st_ino
     assert found == Environment(cgroups={"a.slice/b.service": number})
     assert list(differences(Environment(cgroups={"x": 7}), found)) == [
-        ("cgroup a.slice/b.service", "absent", "there"),
-        ("cgroup x", "there", "gone"),
+        ("cgroup a.slice/b.service", "absent", "present"),
+        ("cgroup x", "present", "gone"),
     ]
 
 
