@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite."""
+"""What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite.
+
+SelinuxEvents and Claim have no fake, and no suite: tests of the service tell it what they would.
+"""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from secmarkd.model.names import Found, Name
 
 
 class FakeLookups:
-    """Remembers what was asked; `answer` is given once."""
+    """Remembers what was asked; `answer` is given once, to the lookup that is under way when it comes."""
 
     def __init__(self) -> None:
         self.begun: list[frozenset[Name]] = []
         self.abandoned = 0
-        self.answer: Found | Exception | None = None
+        self._under_way = False
+        self._answer: Found | Exception | None = None
         self.refused: Exception | None = None
         """What `begin` raises."""
 
@@ -24,13 +25,15 @@ class FakeLookups:
 
     def begin(self, names: Collection[Name]) -> None:
         """As ports.Lookups."""
+        self._under_way, self._answer = False, None
         self.begun.append(frozenset(names))
         if self.refused is not None:
             raise self.refused
+        self._under_way = True
 
     def take(self) -> Found | None:
         """As ports.Lookups."""
-        answer, self.answer = self.answer, None
+        answer, self._answer = self._answer, None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -38,9 +41,16 @@ class FakeLookups:
     def abandon(self) -> None:
         """As ports.Lookups."""
         self.abandoned += 1
+        self._under_way, self._answer = False, None
 
     def close(self) -> None:
         """As ports.Lookups."""
+        self._under_way, self._answer = False, None
+
+    def reply(self, answer: Found | Exception) -> None:
+        """The lookup that is under way is answered. What nobody waits for is lost."""
+        if self._under_way:
+            self._under_way, self._answer = False, answer
 
 
 class FakeNameEvents:

@@ -7,7 +7,7 @@ from secmarkd.ports import SelinuxState
 
 
 class FakeSelinux:
-    """A SELinux whose policy knows every context but those in `unknown`."""
+    """A SELinux whose policy knows every context but those in `unknown`: every text of as many parts as contexts have."""
 
     def __init__(self, *, active: bool = True, enforcing: bool = True, mls: bool = True) -> None:
         self.active = active
@@ -26,7 +26,8 @@ class FakeSelinux:
     def valid(self, context: str) -> bool:
         """As ports.Selinux."""
         self.asked += 1
-        return self.active and context not in self.unknown
+        parts = context.split(":", 3)
+        return self.active and all(parts) and len(parts) == (4 if self.mls else 3) and context not in self.unknown
 
     def load(self, *, unknown: set[str]) -> None:
         """Another policy is loaded."""

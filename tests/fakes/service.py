@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from secmarkd.compiler.loaded import NOTHING_KNOWN, Loaded
+from secmarkd.errors import one_line
 from secmarkd.events import Event
 from secmarkd.model.label_map import Environment
 from secmarkd.model.names import Name
@@ -52,7 +53,8 @@ class FakeNotifier:
     datagrams: list[dict[str, str]] = field(default_factory=list)
 
     def notify(self, **assignments: str) -> None:
-        self.datagrams.append(assignments)
+        if assignments:
+            self.datagrams.append({name: one_line(value) for name, value in assignments.items()})
 
     def take(self) -> list[dict[str, str]]:
         taken, self.datagrams = self.datagrams, []

@@ -18,4 +18,5 @@ class FakeWriters:
     def glimpse(self, committed: Committed) -> Callable[[], Writer]:
         """As ports.Writers."""
         self.asked.append(committed)
-        return lambda: self.known.get(committed.comm, Writer(committed.comm, committed.thread))
+        comm = "".join(each if each.isprintable() else "?" for each in committed.comm)
+        return lambda: self.known.get(committed.comm, Writer(comm, committed.thread or None))

@@ -154,7 +154,7 @@ class Rig:
 
     def answer(self, answer: Found | Exception) -> None:
         """The lookup that is under way is answered, and what is due at once is done."""
-        self.lookups.answer = answer
+        self.lookups.reply(answer)
         self.service.names_answered()
         self.run(0)
 

@@ -41,6 +41,10 @@ def test_selinuxfs_keeps_the_contract_of_questions_to_the_policy(vm: Machine) ->
     assert pytest_in(vm, "tests/vm/guest/access_in_the_kernel.py") == 6
 
 
+def test_selinuxfs_keeps_the_contract_of_the_state_and_of_contexts(vm: Machine) -> None:
+    assert pytest_in(vm, "tests/vm/guest/selinux_in_the_kernel.py") == 9
+
+
 @pytest.mark.slow
 def test_counters_equal_the_evaluator_on_this_kernel_too(vm: Machine) -> None:
     node = "tests/netns/test_differential.py::test_counters_equal_the_evaluator"
