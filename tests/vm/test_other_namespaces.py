@@ -31,7 +31,7 @@ def test_is_labelled_by_hand_while_the_service_keeps_the_hosts(vm: Machine, way:
     assert vm.run(f"{way} secmarkctl plan", timeout=SLOW).rc == 0
     status = vm.run(f"{way} secmarkctl status", check=False)
     assert status.rc == 1
-    assert f"the service (process {shown(vm, 'MainPID')}) keeps the labels of another one" in status.out
+    assert f"the service (process {shown(vm, 'MainPID')}) manages another network namespace" in status.out
     assert vm.run(LIST).out == before
     assert json.loads(vm.run("secmarkctl status --json").out)["state"] == "in sync"
     systemctl(vm, "reload")

@@ -155,7 +155,7 @@ class TestPolicy:
             change()
             journal.wait(events.EnforcementChanged)
             (told,) = journal.messages(events.EnforcementChanged)
-            assert told.startswith(f"SELinux is {mode} now: ")
+            assert told.startswith(f"SELinux is now {mode}; ")
         assert shown(vm, "StatusText").startswith("in sync: ")
 
 
