@@ -84,7 +84,7 @@ def test_a_stop_during_a_reload_of_100000_selectors_is_answered_at_once(service:
     seconds = end_now(service)
     print(f"ended {seconds * 1000:.0f} ms after SIGTERM")
     assert seconds < AT_ONCE
-    assert "info: stopped: labels kept" in service.said
+    assert "info: stopped; labels remain" in service.said
     assert "configuration reloaded" not in service.said
     assert "rejected" not in service.said
     assert service.table() == before

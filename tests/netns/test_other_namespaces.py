@@ -69,7 +69,7 @@ def test_status_and_reload_there_are_about_that_namespace(started: RealService, 
     }  # fmt: skip
     reload = ctl(started, container, "reload")
     assert reload.returncode == 1
-    assert "no service keeps this network namespace; the service (process" in reload.stderr
+    assert "no service manages this network namespace; the running one (process" in reload.stderr
     assert ctl(started, started.namespace, "status").returncode == 0
 
 

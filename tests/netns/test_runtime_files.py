@@ -24,7 +24,7 @@ def test_a_removed_directory_lets_no_second_writer_in_and_status_is_true_again(s
     assert service.process is not None
     first, since = service.process, len(service.said)
     shutil.rmtree(service.runtime_folder)
-    said = service.await_line("was removed by somebody: created again and locked", since)
+    said = service.await_line("was removed by somebody; recreated and locked", since)
     assert said.count("\n") == 1
     eventually(lambda: service.ctl("status").returncode == 0, PATIENCE, lambda: service.said)
     assert f"running (process {first.pid})" in service.ctl("status").stdout

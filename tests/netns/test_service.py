@@ -46,7 +46,7 @@ def test_start_drift_repair_and_stop(service: RealService) -> None:
     assert service.await_exit() == 0
     service.await_told("STOPPING=1")
     (only,) = service.log.read_text()[size:].splitlines()
-    assert "info: stopped: labels kept" in only
+    assert "info: stopped; labels remain" in only
     assert service.table() == before
 
 
@@ -242,7 +242,7 @@ def test_stopping_removes_the_labels_where_that_is_asked(service: RealService) -
     service.signal(signal.SIGTERM)
     assert service.await_exit() == 0
     assert service.table() == ""
-    assert "stopped: labels removed" in service.log.read_text()
+    assert "stopped; labels removed" in service.log.read_text()
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_a_stop_during_a_transaction_lets_it_end_and_leaves_the_new_labels_whole
     os.kill(process, signal.SIGCONT)
     assert service.await_exit() == 0
     assert service.said.count("configuration reloaded") == 1
-    assert "info: stopped: labels kept" in service.said
+    assert "info: stopped; labels remain" in service.said
     assert service.ctl("plan").returncode == 0
     service.await_helpers_gone()
 
@@ -93,7 +93,7 @@ def test_a_stop_during_a_transaction_that_never_ends_leaves_the_old_labels_whole
     os.kill(process, signal.SIGKILL)
     assert service.await_exit() == 0
     assert "err: a helper process failed: libnftables died of SIGKILL" in service.said
-    assert "info: stopped: labels kept" in service.said
+    assert "info: stopped; labels remain" in service.said
     assert "s_http_server_packet_t" in before
     assert service.table() == before
     service.await_helpers_gone()
