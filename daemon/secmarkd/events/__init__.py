@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that the service says to the journal: one frozen dataclass for each kind of event.
 
-Each kind has a MESSAGE_ID of its own (made once with uuid4, never changed: people's filters name it), a priority, and a
-sentence, which is its `str`. Its dataclass fields are its journal fields: `found` is SECMARKD_FOUND; empty values are left
-out. Nothing above INFO is said while nothing happens.
+Each kind has a MESSAGE_ID of its own (made once with uuid4, never changed: people's filters name it), a priority, a
+sentence, which is its `str`, and a text for `journalctl -x`. Its dataclass fields are its journal fields: `found` is
+SECMARKD_FOUND; empty values are left out. Nothing above INFO is said while nothing happens.
 
     event          what all kinds of events are
     words          counts and durations in sentences
@@ -13,7 +13,6 @@ out. Nothing above INFO is said while nothing happens.
     drift          what others changed, who it was, and what became of it
     trouble        what keeps the service from verifying or from being heard
     policy         what the loaded policy makes of the labels
-    catalog        the texts of `journalctl -x`
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from secmarkd.events.drift import (
     FightDetected,
     FightEnded,
 )
-from secmarkd.events.event import Attributed, Event, Priority
+from secmarkd.events.event import KINDS, Attributed, Event, Priority
 from secmarkd.events.labels import LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore
 from secmarkd.events.life import (
     LockLost,
@@ -66,16 +65,7 @@ from secmarkd.events.trouble import (
 )
 from secmarkd.events.words import count, duration
 
-EVENTS: tuple[type[Event], ...] = (
-    Started, Ready, StartFailed, Stopped, RemovalFailed, LockTakenAgain, LockLost,
-    LabelsCreated, LabelsReplaced, OtherTablesLabel, OtherTablesLabelNoMore,
-    Reloaded, ReloadRejected, ConfigurationProblem, ConfigurationWritable, LabelRejected, ForwardingDenied,
-    ContextsUnknown, ContextsKnown, EnforcementChanged,
-    EnvironmentChanged, EnvironmentNotFollowed, CgroupAbsent, CgroupsNotWatched, NameWaits, NameFound, NamesNotLookedUp,
-    DriftDetected, DriftFlood, DriftHeldBack, DriftRepaired, DriftGone,
-    FightDetected, FightEnded,
-    RepairFailed, VerificationFailed, WorkerCrashed, Degraded, Recovered, RulesetBusy, RulesetCalm, EventsLost,
-)  # fmt: skip
+EVENTS: tuple[type[Event], ...] = tuple(KINDS.values())
 """The catalogue."""
 
 __all__ = [

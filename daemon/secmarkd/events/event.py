@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class Priority(IntEnum):
@@ -18,12 +18,28 @@ class Priority(IntEnum):
     INFO = 6
 
 
+class Catalog(NamedTuple):
+    """What `journalctl -x` shows below an event. systemd puts the fields of the event for `@FIELD@`."""
+
+    subject: str
+    text: str
+    """Paragraphs, with empty lines between."""
+
+
+KINDS: dict[str, type[Event]] = {}
+"""Every kind of event by its name, in the order in which they are defined."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What all kinds share."""
+    """What all kinds share. A new one needs nothing but its class."""
 
     MESSAGE_ID: ClassVar[str]
     PRIORITY: ClassVar[Priority]
+    CATALOG: ClassVar[Catalog]
+
+    def __init_subclass__(cls) -> None:
+        KINDS[cls.__name__] = cls  # once more for the class that dataclass makes with slots, which takes its place
 
     def __str__(self) -> str:
         """What a person reads: one line without a full stop."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from secmarkd.events.event import Event, Priority
+from secmarkd.events.event import Catalog, Event, Priority
 from secmarkd.events.words import count
 
 
@@ -16,6 +16,11 @@ class LabelsCreated(Event):
 
     MESSAGE_ID: ClassVar[str] = "9392df08b3ed4c1780da90652f797e74"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels were created",
+        'There was no table inet secmarkd in this network namespace; now there is. In mode "label" the '
+        "kernel checks from now on the label of every packet of this machine against the SELinux policy.",
+    )
     labels: int
     elements: int
 
@@ -31,6 +36,12 @@ class LabelsReplaced(Event):
 
     MESSAGE_ID: ClassVar[str] = "09ea1fd0ca324b2d8087965a8f967df4"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels were brought to another state",
+        "The old labels gave way to the new ones, in up to five transactions where one would let a packet "
+        "pass without either. The reason was @SECMARKD_REASON@; @SECMARKD_COUNT@ things differed. `secmarkctl show` "
+        "lists what is in force.",
+    )
     reason: str
     """`start`, `reload` or `environment`."""
     count: int
@@ -51,6 +62,14 @@ class OtherTablesLabel(Event):
 
     MESSAGE_ID: ClassVar[str] = "709665d937b0410480caff7375c91489"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Other programs set packet labels too",
+        "@SECMARKD_SAMPLE@\n\n"
+        "secmarkd watches over its own table only: `in sync` says that table inet secmarkd is as configured, and not that "
+        "packets have its labels when they are checked. What stands after it replaces its labels, what stands before "
+        "it in output is kept. Where that is not intended, take these rules out; `nft list ruleset` shows them. A table "
+        "that only declares labels turns SELinux's packet checks on for the whole machine all the same.",
+    )
     count: int
     sample: str
     """Where, and what they do."""
@@ -68,6 +87,10 @@ class OtherTablesLabelNoMore(Event):
 
     MESSAGE_ID: ClassVar[str] = "c63c275fab844db28e3a4b630089ce7d"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Other programs no longer set packet labels",
+        "@SECMARKD_SAMPLE@\n\nThis was said of them before, and they are not there any more.",
+    )
     count: int
     sample: str
     left: int

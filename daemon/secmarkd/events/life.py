@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from secmarkd.events.event import Event, Priority
+from secmarkd.events.event import Catalog, Event, Priority
 from secmarkd.events.words import count, duration, with_hint
 
 
@@ -16,6 +16,11 @@ class Started(Event):
 
     MESSAGE_ID: ClassVar[str] = "689f6bd8b1ab4327a598b1df6efbf8a7"
     PRIORITY: ClassVar[Priority] = Priority.INFO
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "The packet labelling service is starting",
+        "secmarkd reads the label map in @SECMARKD_FOLDERS@ and will bring the kernel's packet labels to "
+        "it. Labels that an earlier run left in the kernel stay in force meanwhile.",
+    )
     folders: str
 
     def __str__(self) -> str:
@@ -28,6 +33,11 @@ class Ready(Event):
 
     MESSAGE_ID: ClassVar[str] = "5c0e4fc46e5d4bc1971f2bb02c040ba0"
     PRIORITY: ClassVar[Priority] = Priority.INFO
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels are in place and verified",
+        "The kernel's table inet secmarkd was read back after the last change and equals the configuration: "
+        "@SECMARKD_LABELS@ labels, @SECMARKD_ELEMENTS@ map elements, mode @SECMARKD_MODE@.",
+    )
     mode: str
     labels: int
     elements: int
@@ -45,6 +55,14 @@ class StartFailed(Event):
 
     MESSAGE_ID: ClassVar[str] = "0e7845b68bc648bd9e836b3775f84bae"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "The packet labelling service could not start",
+        "@SECMARKD_ERROR@\n\n"
+        "Labels that are in the kernel, of an earlier run or of this one, stay in force, but are not "
+        "monitored. Exit codes 69 (something is missing on this machine), 77 (a permission is "
+        "missing) and 78 (the configuration is wrong) are not retried. Run `secmarkctl check`, fix what it "
+        "names, then `systemctl start secmarkd`.",
+    )
     error: str
     hint: str
     exit_status: int
@@ -59,6 +77,11 @@ class Stopped(Event):
 
     MESSAGE_ID: ClassVar[str] = "bd4d88aaa2464b318519e8e8be82fd3c"
     PRIORITY: ClassVar[Priority] = Priority.INFO
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "The packet labelling service has stopped",
+        "The labels were @SECMARKD_LABELS@, as on_stop in secmarkd.toml asks. Kept labels go on marking "
+        "packets, and changes that others make to them are not noticed. `secmarkctl clear` takes them out.",
+    )
     labels: str
     """`kept` or `removed`."""
 
@@ -74,6 +97,11 @@ class RemovalFailed(Event):
 
     MESSAGE_ID: ClassVar[str] = "86cdc23a50eb4bfda48e5c3af29ce665"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels could not be removed",
+        'The service stopped with on_stop = "remove", and the kernel refused: @SECMARKD_ERROR@\n\n'
+        "Run `secmarkctl clear` as root.",
+    )
     error: str
     hint: str
 
@@ -87,6 +115,12 @@ class LockTakenAgain(Event):
 
     MESSAGE_ID: ClassVar[str] = "0b8451344d464f35bf155989919c9d59"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "The lock of the packet labelling service was removed and is there again",
+        "Somebody removed @SECMARKD_FILE@, or the directory around it, while the service was running. By this file "
+        "only one secmarkd at a time writes the labels. The service created and locked it again and wrote its status "
+        "again. Nothing was missed. Leave the directory to the service.",
+    )
     file: str
 
     def __str__(self) -> str:
@@ -99,6 +133,13 @@ class LockLost(Event):
 
     MESSAGE_ID: ClassVar[str] = "3df46aa75795446b95e89f1333cca1c6"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "The lock of the packet labelling service was removed and cannot be taken again",
+        "Somebody removed @SECMARKD_FILE@, or the directory around it, while the service was running, and: "
+        "@SECMARKD_ERROR@\n\n"
+        "Until the service has the lock again, another secmarkd or secmarkctl may write the labels as well. The service "
+        "tries again each second. Where another service is running, stop one of the two.",
+    )
     file: str
     error: str
     hint: str

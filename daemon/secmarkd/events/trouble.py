@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from secmarkd.events.event import Attributed, Event, Priority
+from secmarkd.events.event import Attributed, Catalog, Event, Priority
 from secmarkd.events.words import count, duration, with_hint, with_meanwhile
 
 
@@ -16,6 +16,11 @@ class RepairFailed(Attributed, Event):
 
     MESSAGE_ID: ClassVar[str] = "259ef0d970a849e6afb53941c2dd3734"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels could not be repaired",
+        "Something differs (@SECMARKD_COUNT@ in all), and: @SECMARKD_ERROR@\n\n"
+        "The kernel took no part of the repair. The service tries again by itself.",
+    )
     count: int
     error: str
     hint: str
@@ -31,6 +36,12 @@ class VerificationFailed(Attributed, Event):
 
     MESSAGE_ID: ClassVar[str] = "46f54a17051f476784aca217d8fc8255"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels could not be verified",
+        "@SECMARKD_ERROR@\n\n"
+        "Whether the labels are as configured is not known, so nothing is changed. The service tries again "
+        "by itself.",
+    )
     error: str
     hint: str
 
@@ -44,6 +55,14 @@ class WorkerCrashed(Attributed, Event):
 
     MESSAGE_ID: ClassVar[str] = "24295fb614374b22a9533bcf2221fd14"
     PRIORITY: ClassVar[Priority] = Priority.ERR
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "A helper process failed",
+        "@SECMARKD_ERROR@\n\n"
+        "The helper that holds libnftables, or that loads the configuration, ended without an answer. The "
+        "service goes on with a new one; labels are not affected. Where it happens again and again, another "
+        "program may have written rules that this version of nftables cannot read: compare `nft --version` "
+        "inside and outside of containers.",
+    )
     error: str
     hint: str
 
@@ -57,6 +76,11 @@ class Degraded(Event):
 
     MESSAGE_ID: ClassVar[str] = "0e73660f869746deb918f16300b416d8"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels are not being kept for now",
+        "A pass failed, see the messages before this one. The labels that are in the kernel stay, and the "
+        "service tries again until it succeeds. `systemctl status secmarkd` says what it is waiting for.",
+    )
     retry_seconds: float
     longest_seconds: float
 
@@ -73,6 +97,11 @@ class Recovered(Event):
 
     MESSAGE_ID: ClassVar[str] = "105e98449cac44fcae2fc96fa99ee5f5"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels are being kept again",
+        "After @SECMARKD_ATTEMPTS@ attempts the table was read. It is as configured but for @SECMARKD_LEFT@ differences, "
+        'which are left where on_drift = "report" asks for that.',
+    )
     attempts: int
     seconds: float
     left: int
@@ -89,6 +118,11 @@ class EventsLost(Event):
 
     MESSAGE_ID: ClassVar[str] = "965f20caeae44ee7a895fad19a064db9"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Events of the packet labelling service are missing here",
+        "The journal took nothing for so long that @SECMARKD_COUNT@ events had no room to wait for it. The labels were "
+        "kept all the same; `secmarkctl status` says how they are. Events that did wait say how late they are.",
+    )
     count: int
 
     def __str__(self) -> str:
@@ -101,6 +135,16 @@ class RulesetBusy(Attributed, Event):
 
     MESSAGE_ID: ClassVar[str] = "2a24ba5e3244419e932f066587a1ff03"
     PRIORITY: ClassVar[Priority] = Priority.WARNING
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Another program is in the way of reading the packet labels",
+        "@SECMARKD_BY@ committed to nftables some @SECMARKD_COMMITS_PER_SECOND@ times a second. @SECMARKD_ERROR@\n\n"
+        "Either no two looks at the ruleset found it the same, so that it is unknown whether the labels are as "
+        "configured; or table inet secmarkd itself is written again and again, with nothing changed in the end. The "
+        "labels in the kernel stay. The service looks again at least every @SECMARKD_LONGEST_SECONDS@ seconds, repairs "
+        "what it finds, and logs one more message when this is over. SECMARKD_BY_PID, _BY_EXE, _BY_COMMAND "
+        "and _BY_UNIT hold what is known of the other program (`journalctl -o verbose`); `nft monitor` shows what it "
+        "does. Stop it or slow it down.",
+    )
     error: str
     """Why the labels could not be read; empty where they could."""
     commits_per_second: int
@@ -123,6 +167,12 @@ class RulesetCalm(Attributed, Event):
 
     MESSAGE_ID: ClassVar[str] = "1cd11ba9ae7044e2a231a8269c8abe9b"
     PRIORITY: ClassVar[Priority] = Priority.NOTICE
+    CATALOG: ClassVar[Catalog] = Catalog(
+        "Packet labels can be read again",
+        "For some seconds no program has been in the way of reading the labels. They were read, and are as configured but "
+        'for @SECMARKD_LEFT@ differences, which are left where on_drift = "report" asks for that. @SECMARKD_GIVEN_UP@ of '
+        "@SECMARKD_PASSES@ passes in @SECMARKD_SECONDS@ seconds had been given up.",
+    )
     seconds: float
     """From the first to the last pass that somebody was in the way of."""
     passes: int

@@ -11,14 +11,13 @@ import sys
 import textwrap
 
 from secmarkd.events import EVENTS
-from secmarkd.events.catalog import TEXTS
 
 
 def render() -> str:
     """The catalog file (https://systemd.io/CATALOG)."""
     entries = ["# Made by `make catalog` from daemon/secmarkd/events; do not edit.\n"]
     for kind in EVENTS:
-        subject, text = TEXTS[kind]
+        subject, text = kind.CATALOG
         paragraphs = [textwrap.fill(each, 79, break_on_hyphens=False) for each in text.split("\n\n")]
         body = "\n\n".join(paragraphs)
         entries.append(f"-- {kind.MESSAGE_ID}\nSubject: {subject}\nDefined-By: secmarkd\n\n{body}\n")

@@ -13,7 +13,6 @@ import pytest
 from generate.catalog import render
 from secmarkd import events
 from secmarkd.events import EVENTS, DriftDetected, Event, Priority, duration
-from secmarkd.events.catalog import TEXTS
 from tests.support.paths import REPOSITORY
 
 CATALOG = REPOSITORY / "systemd" / "secmarkd.catalog"
@@ -46,7 +45,7 @@ def test_an_event_is_one_line_with_upper_case_fields(kind: type[Event]) -> None:
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_texts_name_only_fields_that_the_event_has(kind: type[Event]) -> None:
-    subject, body = TEXTS[kind]
+    subject, body = kind.CATALOG
     named = set(re.findall(r"@([A-Z_]+)@", subject + body))
     assert named <= set(example(kind).fields())
 
