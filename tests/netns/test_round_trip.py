@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -60,6 +61,23 @@ def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, a
     for one, next_one in pairwise((before, *stages(before, after))):
         nft.commit((rebuild(one, next_one),))
         assert nft.read() == next_one
+
+
+@pytest.mark.parametrize("fields", [(Field.USER, Field.IPV4), (Field.PORT, Field.GROUP), (Field.USER, Field.GROUP)])
+@pytest.mark.parametrize("keys", [((7, 8), (9, 8)), ((7, 8), (0, 0)), (((7, 9), 8), (7, 10))])
+def test_elements_with_users_are_deleted_from_interval_maps(nft: LibNft, fields: tuple[Field, ...], keys: Any) -> None:
+    """nft 1.0.6 does not find them by single values (`nft.element_text.key_lines`)."""
+    one, other = ((key, "s") for key in keys)
+    objects = (make_object("s", ObjectKind.COUNTER),)
+    both, left = (make_map("m", fields, ObjectKind.COUNTER, *those, interval=True) for those in ((one, other), (one,)))
+    for live, desired in pairwise(Table(objects=objects, maps=(each,)) for each in (both, left, both, left)):
+        nft.commit((Replace(live),))
+        (transaction,) = plan(desired, live)
+        nft.commit(transaction)
+        assert nft.read() == desired
+    nothing = Table(objects=objects, maps=(make_map("m", fields, ObjectKind.COUNTER, interval=True),))
+    nft.commit((rebuild(Table(objects=objects, maps=(left,)), nothing),))
+    assert nft.read() == nothing
 
 
 def test_a_wildcard_that_nft_does_not_delete_goes_all_the_same(nft: LibNft) -> None:

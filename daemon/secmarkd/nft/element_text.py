@@ -39,11 +39,15 @@ def element_lines(
 
 
 def key_lines(fields: tuple[Field, ...], interval: bool, elements: Elements) -> Iterator[str]:
-    """`KEY` for each element."""
+    """`KEY` for each element, as a command that deletes them names it.
+
+    nft 1.0.6 does not find an element of a concatenated interval map whose fields are all single values when one of them
+    is a number in the order of the machine (a user's); written as a range, it does.
+    """
     if _fast(fields, interval):
         line = _line(fields)
         return (line % record[:-1] for record in _unpack(fields, elements))
-    render = _renderer(fields, interval)
+    render = _renderer(fields, interval, ranges=interval and len(fields) > 1)
     return (render(key) for key, _ in elements.items())
 
 
@@ -66,7 +70,10 @@ def render_packed(fields: tuple[Field, ...], interval: bool, key: bytes, *, name
     return _renderer(fields, interval, names)(key)
 
 
-def _renderer(fields: tuple[Field, ...], interval: bool, names: bool = False) -> Callable[[bytes], str]:
+def _renderer(
+    fields: tuple[Field, ...], interval: bool, names: bool = False, *, ranges: bool = False
+) -> Callable[[bytes], str]:
+    """Renders packed keys; with `ranges`, a single number in the order of the machine is written as a range."""
     places: list[tuple[Field, int, int, int]] = []
     start, half = 0, sum(each.width for each in fields)
     for each in fields:
@@ -75,16 +82,19 @@ def _renderer(fields: tuple[Field, ...], interval: bool, names: bool = False) ->
 
     def render(key: bytes) -> str:
         return " . ".join(
-            [_text(kind, key[low:high], key[low + last : high + last], names) for kind, low, high, last in places]
+            [
+                _text(kind, key[low:high], key[low + last : high + last], names, ranges and kind.turned)
+                for kind, low, high, last in places
+            ]
         )
 
     return render
 
 
 @lru_cache(maxsize=4096)
-def _text(kind: Field, low: bytes, high: bytes, names: bool) -> str:
+def _text(kind: Field, low: bytes, high: bytes, names: bool, as_range: bool) -> str:
     """A field's first and last value (equal for a single one) as one text."""
-    if low == high:
+    if low == high and not as_range:
         return _single(kind, low, names)
     match kind:
         case Field.IPV4 | Field.IPV6:

@@ -18,7 +18,7 @@ def main(one: str, other: str, count: int) -> None:
     nft = LibNft()
     for number in range(count):
         outcome = reconcile(nft, tables[number % 2], staged=True)
-        if outcome.action is not Action.REPLACED:
+        if outcome.action is not Action.REBUILT:
             sys.exit(f"pass {number}: {outcome.action} {outcome.error}")
     nft.close()
 
