@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite.
-
-SelinuxEvents and Claim have no fake, and no suite: tests of the service tell it what they would.
-"""
+"""What the core needs of the world, as protocols. Each has one adapter and one fake; both pass the same contract suite."""
 
 from __future__ import annotations
 
@@ -343,9 +340,18 @@ class Clock(Protocol):
 class Claim(Protocol):
     """The service's files below /run, the lock and the status: made again when somebody removes them."""
 
+    def fileno(self) -> int:
+        """A descriptor that can be read when files have gone; -1 where the kernel notifies of none."""
+
+    def take(self) -> None:
+        """Forget what was notified: `kept` looks for itself. Never waits."""
+
     def kept(self) -> bool:
         """Whether all is as it was: lock and status are there. Where not, the lock has been taken again if that was
         possible, and the status is to be written again."""
 
     def due(self) -> float:
         """When `kept` has something to try again, in the clock's seconds; infinity otherwise."""
+
+    def close(self) -> None:
+        """Watch no longer. The files stay."""

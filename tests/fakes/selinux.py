@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fake of the port `Selinux`."""
+"""Fakes of the ports `Selinux` and `SelinuxEvents`."""
 
 from __future__ import annotations
 
 from secmarkd.ports import SelinuxState
+from tests.fakes.notices import Notices
 
 
 class FakeSelinux:
@@ -33,3 +34,7 @@ class FakeSelinux:
         """Another policy is loaded."""
         self.policy += 1
         self.unknown = unknown
+
+
+class FakeSelinuxEvents(Notices):
+    """What the kernel tells of a SELinux."""

@@ -65,11 +65,15 @@ def test_every_table_becomes_every_other_in_stages(nft: LibNft, before: Table, a
 
 @pytest.mark.parametrize("fields", [(Field.USER, Field.IPV4), (Field.PORT, Field.GROUP), (Field.USER, Field.GROUP)])
 @pytest.mark.parametrize("keys", [((7, 8), (9, 8)), ((7, 8), (0, 0)), (((7, 9), 8), (7, 10))])
-def test_elements_with_users_are_deleted_from_interval_maps(nft: LibNft, fields: tuple[Field, ...], keys: Any) -> None:
+def test_elements_with_users_are_deleted_from_interval_maps(
+    nft: LibNft, fields: tuple[Field, ...], keys: Any
+) -> None:
     """nft 1.0.6 does not find them by single values (`nft.element_text.key_lines`)."""
     one, other = ((key, "s") for key in keys)
     objects = (make_object("s", ObjectKind.COUNTER),)
-    both, left = (make_map("m", fields, ObjectKind.COUNTER, *those, interval=True) for those in ((one, other), (one,)))
+    both, left = (
+        make_map("m", fields, ObjectKind.COUNTER, *those, interval=True) for those in ((one, other), (one,))
+    )
     for live, desired in pairwise(Table(objects=objects, maps=(each,)) for each in (both, left, both, left)):
         nft.commit((Replace(live),))
         (transaction,) = plan(desired, live)

@@ -34,10 +34,11 @@ from secmarkd.table.table import Table
 from tests.fakes.access import FakeAccess
 from tests.fakes.cgroups import FakeCgroupEvents
 from tests.fakes.changes import FakeChanges
+from tests.fakes.claim import FakeClaim
 from tests.fakes.labellers import FakeLabellers
 from tests.fakes.names import FakeLookups, FakeNameEvents
 from tests.fakes.nft import FakeNft
-from tests.fakes.selinux import FakeSelinux
+from tests.fakes.selinux import FakeSelinux, FakeSelinuxEvents
 from tests.fakes.service import FakeClock, FakeJournal, FakeLoader, FakeNotifier
 from tests.fakes.writers import FakeWriters
 
@@ -94,6 +95,8 @@ class Rig:
         self.journal = FakeJournal()
         self.notifier = FakeNotifier()
         self.selinux = FakeSelinux()
+        self.selinux_events = FakeSelinuxEvents()
+        self.claim = FakeClaim(self.journal, self.clock)
         self.policy = FakeAccess()
         self.forwards = False
         self.labellers = FakeLabellers()
@@ -114,10 +117,14 @@ class Rig:
             journal=self.journal, notifier=self.notifier,
             clock=self.clock, read_environment=lambda _: self.read_environment(), ports_in_use=frozenset,
             forwards=lambda: self.forwards,
-            publish=self.published.append, give_back=lambda: None,
-            lookups=self.lookups, name_events=self.name_events,
+            publish=self._publish, give_back=lambda: None,
+            lookups=self.lookups, name_events=self.name_events, selinux_events=self.selinux_events, claim=self.claim,
         )  # fmt: skip
         self.service = Service(adapters, pid=42, folders="/etc/secmarkd", watchdog=watchdog)
+
+    def _publish(self, status: Status) -> None:
+        self.published.append(status)
+        self.claim.write_status()
 
     def _load(self) -> Loaded:
         if isinstance(self.configuration, Exception):

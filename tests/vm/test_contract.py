@@ -45,6 +45,10 @@ def test_selinuxfs_keeps_the_contract_of_the_state_and_of_contexts(vm: Machine) 
     assert pytest_in(vm, "tests/vm/guest/selinux_in_the_kernel.py") == 9
 
 
+def test_the_kernels_notifications_of_selinux_keep_their_contract(vm: Machine) -> None:
+    assert pytest_in(vm, "tests/vm/guest/selinux_events_in_the_kernel.py") == 5
+
+
 @pytest.mark.slow
 def test_counters_equal_the_evaluator_on_this_kernel_too(vm: Machine) -> None:
     node = "tests/netns/test_differential.py::test_counters_equal_the_evaluator"

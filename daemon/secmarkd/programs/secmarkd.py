@@ -26,7 +26,6 @@ from secmarkd.adapters.run.lock import AlreadyRunning, Lock
 from secmarkd.adapters.run.status_file import StatusFile
 from secmarkd.adapters.systemd.journal import open_journal
 from secmarkd.adapters.systemd.notify import Manager, runtime_folder, watchdog_interval
-from secmarkd.ports import SelinuxEvents
 from secmarkd.programs.error_reporting import EXIT_CODES, exit_code_of
 from secmarkd.programs.wiring import DEBUG, Tools, version
 from secmarkd.service.adapters import Adapters
@@ -94,6 +93,7 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
             policy=tools.open_policy(),
             labellers=tools.open_labellers(),
             cgroup_events=cgroup_events,
+            selinux_events=selinux_events,
             journal=journal,
             notifier=Manager.of(os.environ),
             clock=clock,
@@ -111,10 +111,6 @@ def _run(dirs: Sequence[str], folder: Path, tools: Tools) -> Exit:
         folders = ", ".join(dirs) or "/usr/lib, /run and /etc/secmarkd"
         service = Service(adapters, pid=os.getpid(), folders=folders, watchdog=watchdog, netns=netns)
         _subscribe(loop, service, adapters)
-        if selinux_events:
-            loop.watch(selinux_events.fileno(), partial(_policy_changed, selinux_events, service))
-        if claim.fileno() >= 0:
-            loop.watch(claim.fileno(), claim.take)
         loop.run(service)
         return service.exit_status or Exit.OK
     finally:
@@ -147,11 +143,10 @@ def _subscribe(loop: Loop, service: Service, adapters: Adapters) -> None:
         loop.watch(adapters.name_events.fileno(), service.names_changed)
     if adapters.lookups is not None:
         loop.watch(adapters.lookups.fileno(), service.names_answered)
-
-
-def _policy_changed(selinux_events: SelinuxEvents, service: Service) -> None:
-    selinux_events.take()
-    service.policy_changed()
+    if adapters.selinux_events is not None:
+        loop.watch(adapters.selinux_events.fileno(), service.policy_changed)
+    if adapters.claim is not None and adapters.claim.fileno() >= 0:
+        loop.watch(adapters.claim.fileno(), adapters.claim.take)
 
 
 def _acquire(lock: Lock, tools: Tools) -> None:

@@ -24,6 +24,7 @@ from secmarkd.ports import (
     Nft,
     Notifier,
     Selinux,
+    SelinuxEvents,
     Writers,
 )
 from secmarkd.service.status import Status
@@ -57,6 +58,8 @@ class Adapters:
     """None where names are looked up by a load only."""
     name_events: NameEvents | None = None
     """None where the kernel gives none: then names are looked up again in time only."""
+    selinux_events: SelinuxEvents | None = None
+    """None where the kernel gives none: then SELinux is looked at when the table is verified only."""
     stop_asked: Callable[[], bool] = lambda: False
     """Whether a signal to stop has come, of which the service may not have been told yet: a pass is running."""
     claim: Claim | None = None

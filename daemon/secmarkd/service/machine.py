@@ -99,6 +99,8 @@ class Service:
 
     def policy_changed(self) -> None:
         """The kernel has notified of SELinux; it writes down a moment later what has become of it."""
+        if self._adapters.selinux_events is not None:
+            self._adapters.selinux_events.take()
         self._execution.schedule_verification(POLICY_SETTLES)
 
     def cgroups_changed(self) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -36,7 +37,7 @@ from tests.support.service_rig import HTTP, OnDrift, OnStop, Rig, configuration
 BAD = ConfigError([Problem("a.toml", 3, "labels.x", "wrong")])
 
 
-def kinds(events: list[object]) -> list[str]:
+def kinds(events: Sequence[object]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
@@ -386,3 +387,34 @@ def test_a_table_removed_by_someone_during_a_reload_is_drift_and_is_made_anew() 
     events = rig.reload(configuration(80, 443))
     assert kinds([*events]) == ["DriftDetected", "DriftRepaired", "Reloaded"]
     assert not any(isinstance(event, LabelsCreated) for event in events)
+
+
+# --- its files below /run ---
+
+
+@pytest.mark.fault(48)
+def test_a_removed_status_is_written_again_at_the_next_tick() -> None:
+    rig = Rig().started()
+    before = len(rig.published)
+    rig.claim.remove()
+    rig.service.tick()
+    assert len(rig.published) == before + 1
+    assert kinds(rig.journal.take()) == ["LockTakenAgain"]
+    rig.run(10)
+    assert len(rig.published) == before + 1
+
+
+@pytest.mark.fault(48)
+def test_while_another_holds_the_lock_the_service_goes_on_and_tries_each_second() -> None:
+    rig = Rig().started()
+    rig.claim.let_other_hold(True)
+    rig.claim.remove()
+    rig.service.tick()
+    before = rig.wakes
+    rig.run(5)
+    assert rig.wakes - before == 5
+    assert rig.service.status.state is State.IN_SYNC
+    assert kinds(rig.journal.take()) == ["LockLost"]
+    rig.claim.let_other_hold(False)
+    rig.run(1)
+    assert kinds(rig.journal.take()) == ["LockTakenAgain"]

@@ -22,7 +22,7 @@ _REMOVALS = inotify.DELETED | inotify.DELETED_ITSELF | inotify.MOVED_ITSELF
 
 
 class Claim:
-    """A lock that is held, and kept."""
+    """Implements ports.Claim for a lock that is held."""
 
     def __init__(self, lock: Lock, journal: Journal, clock: Clock) -> None:
         self._lock = lock
@@ -37,22 +37,21 @@ class Claim:
         self._watch()
 
     def fileno(self) -> int:
-        """A descriptor that can be read when files have gone; -1 where the kernel tells of none."""
+        """See ports.Claim."""
         return self._inotify.fileno() if self._inotify is not None else -1
 
     def due(self) -> float:
-        """When `kept` has something to try again, in the clock's seconds; infinity otherwise."""
+        """See ports.Claim."""
         return self._retry
 
     def take(self) -> None:
-        """Forget what was heard; the next tick looks in any case."""
+        """See ports.Claim."""
         if self._inotify is not None:
             for _ in self._inotify.take():
                 pass
 
     def kept(self) -> bool:
-        """Whether all is as it was: lock and status are there. Where not, the lock has been taken again if that was
-        possible, and the status is to be written again."""
+        """See ports.Claim."""
         now = self._clock.monotonic()
         if self._lock.stands():
             return self._has_status(now)
@@ -80,7 +79,7 @@ class Claim:
         return False
 
     def close(self) -> None:
-        """Watch no longer; the lock stays."""
+        """See ports.Claim."""
         if self._inotify is not None:
             self._inotify.close()
 
