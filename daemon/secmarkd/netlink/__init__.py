@@ -7,7 +7,10 @@ structure       what the messages say of a table's things, elements aside
 table           a whole table of them
 sets            a set or map, its elements aside
 rule            a rule as the statements that the compiler writes
-expression      a rule's expressions, carried out on symbols
+registers       a rule's expressions, carried out on symbols
+loads           the expressions that load a value, and that change it
+arguments       the attributes of one expression, taken one by one
+expression      the values that expressions are read as
 forms           which key of nft each source of a value is
 words           our own words for what is not ours
 layout          how the kernel keeps the keys of our maps

@@ -11,18 +11,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from secmarkd.model.address import format_address
+from secmarkd.model.protocols import DCCP, TCP, UDP
 from secmarkd.netlink.expression import (
     CT,
     EXTHDR,
     META,
-    NETWORK,
     PAYLOAD,
     SOCKET,
-    TRANSPORT,
     Between,
     Compare,
     NotOurs,
     Source,
+)
+from secmarkd.netlink.numbers import (
+    ByteorderOp,
+    CtKey,
+    ExthdrFlag,
+    ExthdrOp,
+    MetaKey,
+    Nfproto,
+    PayloadBase,
+    SocketKey,
 )
 from secmarkd.nft.element_text import interface_text
 from secmarkd.selectors.fields import FIELD_OF, META_NUMBERS
@@ -32,11 +41,10 @@ NFPROTO = "nfproto"
 L4PROTO = "l4proto"
 Fact = tuple[str, int]
 """What a rule has tested before, and nft adds by itself where a key asks for it: the IP version or the protocol."""
-_IPV4, _IPV6 = (NFPROTO, 2), (NFPROTO, 10)
-"""NFPROTO_IPV4, NFPROTO_IPV6."""
-_TCP, _UDP, _DCCP = (L4PROTO, 6), (L4PROTO, 17), (L4PROTO, 33)
-NFPROTO_SOURCE = Source(META, (15,), 1)
-L4PROTO_SOURCE = Source(META, (16,), 1)
+_IPV4, _IPV6 = (NFPROTO, Nfproto.IPV4), (NFPROTO, Nfproto.IPV6)
+_TCP, _UDP, _DCCP = (L4PROTO, TCP), (L4PROTO, UDP), (L4PROTO, DCCP)
+NFPROTO_SOURCE = Source(META, (MetaKey.NFPROTO,), 1)
+L4PROTO_SOURCE = Source(META, (MetaKey.L4PROTO,), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +73,9 @@ class Form:
 def forms_of(source: Source) -> tuple[Form, ...]:
     """What this can be, depending on what the rule has tested before; none for anything that is no key of ours."""
     plain = source.kind, source.which
-    if source.kind == PAYLOAD and source.which[0] == NETWORK:
+    if source.kind == PAYLOAD and source.which[0] == PayloadBase.NETWORK_HEADER:
         return tuple(form for form, width in _ADDRESSES.get(source.which, ()) if source.width <= width)
-    if source.kind == SOCKET and source.which[0] == _CGROUPV2:
+    if source.kind == SOCKET and source.which[0] == SocketKey.CGROUPV2:
         return (Form(Key.CGROUP, _cgroup),)
     return tuple(form for form, width in _FORMS.get(plain, ()) if source.width == width)
 
@@ -92,7 +100,7 @@ def _number(key: Key, test: Test) -> Match:
     host = key in FIELD_OF and FIELD_OF[key].turned
     source = test.source
     turned = host and isinstance(test, Between)
-    if source.masked or source.turned != ((1, source.width) if turned else None):
+    if source.masked or source.turned != ((ByteorderOp.HTON, source.width) if turned else None):
         raise NotOurs("a changed value")
     order = sys.byteorder if host and not turned else "big"
 
@@ -237,11 +245,10 @@ _ANY_BIT = 0xFFFFFFFF
 _SYN_ACK = {2: "syn", 16: "ack", 18: "syn | ack"}
 _DCCP_REQUEST = {0: "request"}
 """DCCP_PKT_REQUEST, below the bit that follows the type."""
-_CGROUPV2 = 3
-"""NFT_SOCKET_CGROUPV2."""
 _PRESENT = {0: "missing", 1: "exists"}
-_SCTP_CHUNK, _F_PRESENT, _INIT = 3, 1, 1
-"""NFT_EXTHDR_OP_SCTP, NFT_EXTHDR_F_PRESENT, SCTP_CID_INIT."""
+_NETWORK, _TRANSPORT = PayloadBase.NETWORK_HEADER, PayloadBase.TRANSPORT_HEADER
+_INIT = 1
+"""SCTP_CID_INIT."""
 
 _PORT_BY_PROTOCOL = frozenset({Key.TCP_SPORT, Key.TCP_DPORT, Key.UDP_SPORT, Key.UDP_DPORT})
 
@@ -252,30 +259,30 @@ def _port(tcp: Key, udp: Key, other: Key) -> tuple[tuple[Form, int], ...]:
 
 
 _FORMS: dict[tuple[str, tuple[int, ...]], tuple[tuple[Form, int], ...]] = {
-    (META, (16,)): ((Form(Key.L4PROTO, _number), 1),),
-    (META, (6,)): ((Form(Key.IIFNAME, _interface), 16),),
-    (META, (7,)): ((Form(Key.OIFNAME, _interface), 16),),
-    (META, (26,)): ((Form(Key.IIFKIND, _kind), 16),),
-    (META, (27,)): ((Form(Key.OIFKIND, _kind), 16),),
+    (META, (MetaKey.L4PROTO,)): ((Form(Key.L4PROTO, _number), 1),),
+    (META, (MetaKey.IIFNAME,)): ((Form(Key.IIFNAME, _interface), 16),),
+    (META, (MetaKey.OIFNAME,)): ((Form(Key.OIFNAME, _interface), 16),),
+    (META, (MetaKey.IIFKIND,)): ((Form(Key.IIFKIND, _kind), 16),),
+    (META, (MetaKey.OIFKIND,)): ((Form(Key.OIFKIND, _kind), 16),),
     **{(META, (number,)): ((Form(key, _number), FIELD_OF[key].width),) for number, key in META_NUMBERS.items()},
-    (CT, (1,)): ((Form(Key.CT_DIRECTION, _word({0: "original", 1: "reply"})), 1),),
-    (CT, (0,)): ((Form(Key.CT_STATE, _bits(_STATES, ",".join)), 4),),
-    (CT, (2,)): ((Form(Key.CT_STATUS, _bits(_STATUS, ",".join)), 4),),
-    (CT, (4,)): ((Form(Key.CT_SECMARK, _masked(_ANY_BIT, None)), 4),),
-    (META, (14,)): ((Form(Key.META_SECMARK, _masked(_ANY_BIT, None)), 4),),
-    (CT, (23,)): ((Form(Key.CT_ID, _in_sets_only), 4),),
-    (EXTHDR, (_SCTP_CHUNK, _INIT, 0, _F_PRESENT)): ((Form(Key.SCTP_INIT, _word(_PRESENT)), 1),),
-    (PAYLOAD, (TRANSPORT, 0)): _port(Key.TCP_SPORT, Key.UDP_SPORT, Key.TH_SPORT),
-    (PAYLOAD, (TRANSPORT, 2)): _port(Key.TCP_DPORT, Key.UDP_DPORT, Key.TH_DPORT),
-    (PAYLOAD, (TRANSPORT, 8)): ((Form(Key.DCCP_TYPE, _masked(0x1E, _DCCP_REQUEST), _DCCP), 1),),
-    (PAYLOAD, (TRANSPORT, 13)): ((Form(Key.TCP_SYN_ACK, _masked(0x12, _SYN_ACK), _TCP), 1),),
+    (CT, (CtKey.DIRECTION,)): ((Form(Key.CT_DIRECTION, _word({0: "original", 1: "reply"})), 1),),
+    (CT, (CtKey.STATE,)): ((Form(Key.CT_STATE, _bits(_STATES, ",".join)), 4),),
+    (CT, (CtKey.STATUS,)): ((Form(Key.CT_STATUS, _bits(_STATUS, ",".join)), 4),),
+    (CT, (CtKey.SECMARK,)): ((Form(Key.CT_SECMARK, _masked(_ANY_BIT, None)), 4),),
+    (META, (MetaKey.SECMARK,)): ((Form(Key.META_SECMARK, _masked(_ANY_BIT, None)), 4),),
+    (CT, (CtKey.ID,)): ((Form(Key.CT_ID, _in_sets_only), 4),),
+    (EXTHDR, (ExthdrOp.SCTP, _INIT, 0, ExthdrFlag.PRESENT)): ((Form(Key.SCTP_INIT, _word(_PRESENT)), 1),),
+    (PAYLOAD, (_TRANSPORT, 0)): _port(Key.TCP_SPORT, Key.UDP_SPORT, Key.TH_SPORT),
+    (PAYLOAD, (_TRANSPORT, 2)): _port(Key.TCP_DPORT, Key.UDP_DPORT, Key.TH_DPORT),
+    (PAYLOAD, (_TRANSPORT, 8)): ((Form(Key.DCCP_TYPE, _masked(0x1E, _DCCP_REQUEST), _DCCP), 1),),
+    (PAYLOAD, (_TRANSPORT, 13)): ((Form(Key.TCP_SYN_ACK, _masked(0x12, _SYN_ACK), _TCP), 1),),
 }
 """By kind and numbers of the source, and its width in bytes."""
 
 _ADDRESSES: dict[tuple[int, ...], tuple[tuple[Form, int], ...]] = {
-    (NETWORK, 12): ((Form(Key.IP_SADDR, _address(4), _IPV4), 4),),
-    (NETWORK, 16): ((Form(Key.IP_DADDR, _address(4), _IPV4), 4),),
-    (NETWORK, 8): ((Form(Key.IP6_SADDR, _address(6), _IPV6), 16),),
-    (NETWORK, 24): ((Form(Key.IP6_DADDR, _address(6), _IPV6), 16),),
+    (_NETWORK, 12): ((Form(Key.IP_SADDR, _address(4), _IPV4), 4),),
+    (_NETWORK, 16): ((Form(Key.IP_DADDR, _address(4), _IPV4), 4),),
+    (_NETWORK, 8): ((Form(Key.IP6_SADDR, _address(6), _IPV6), 16),),
+    (_NETWORK, 24): ((Form(Key.IP6_DADDR, _address(6), _IPV6), 16),),
 }
 """Of a prefix nft loads only the bytes that it has, so the width is the greatest."""

@@ -209,13 +209,85 @@ class Object(Numbers, prefix="NFT_OBJECT_"):
 class MetaKey(Numbers, prefix="NFT_META_"):
     """What of a packet `meta` reads or sets."""
 
-    IIFNAME, OIFNAME, SKUID, SECMARK, NFPROTO, L4PROTO = 6, 7, 10, 14, 15, 16
+    IIFNAME, OIFNAME, SKUID, SKGID, SECMARK, NFPROTO, L4PROTO, IIFKIND, OIFKIND = 6, 7, 10, 11, 14, 15, 16, 26, 27
 
 
 class CtKey(Numbers, prefix="NFT_CT_"):
     """What of a connection `ct` reads or sets."""
 
     STATE, DIRECTION, STATUS, SECMARK, ID = 0, 1, 2, 4, 23
+
+
+class SocketKey(Numbers, prefix="NFT_SOCKET_"):
+    """What of a socket `socket` reads."""
+
+    CGROUPV2 = 3
+
+
+class PayloadBase(Numbers, prefix="NFT_PAYLOAD_"):
+    """The header that `payload` reads."""
+
+    LL_HEADER, NETWORK_HEADER, TRANSPORT_HEADER, INNER_HEADER = 0, 1, 2, 3
+
+
+class ExthdrOp(Numbers, prefix="NFT_EXTHDR_OP_"):
+    """The kind of header that `exthdr` looks through."""
+
+    SCTP = 3
+
+
+class ExthdrFlag(Numbers, prefix="NFT_EXTHDR_F_"):
+    """What `exthdr` asks. PRESENT: whether there is one, and nothing of its content."""
+
+    PRESENT = 1
+
+
+class CmpOp(Numbers, prefix="NFT_CMP_"):
+    """Comparisons."""
+
+    EQ, NEQ, LT, LTE, GT, GTE = range(6)
+
+
+class RangeOp(Numbers, prefix="NFT_RANGE_"):
+    """Comparisons with a range."""
+
+    EQ, NEQ = 0, 1
+
+
+class BitwiseOp(Numbers, prefix="NFT_BITWISE_"):
+    """Operations on bits. MASK_XOR: AND, then XOR (BOOL in headers before Linux 6.13)."""
+
+    MASK_XOR = 0
+
+
+class ByteorderOp(Numbers, prefix="NFT_BYTEORDER_"):
+    """Ways to turn a number around."""
+
+    NTOH, HTON = 0, 1
+
+
+class DynsetOp(Numbers, prefix="NFT_DYNSET_OP_"):
+    """What `dynset` does to a set."""
+
+    ADD, UPDATE, DELETE = 0, 1, 2
+
+
+class LookupFlag(Numbers, prefix="NFT_LOOKUP_F_"):
+    """Of a look-up."""
+
+    INV = 1
+
+
+class Reg(Numbers, prefix="NFT_REG_"):
+    """Registers of 16 bytes; the first is for verdicts."""
+
+    VERDICT, SIZE = 0, 16
+
+
+class Reg32(Numbers, prefix="NFT_REG32_"):
+    """The same registers of data by parts of SIZE bytes."""
+
+    SIZE = 4
 
 
 class Meta(Numbers, prefix="NFTA_META_"):
@@ -228,6 +300,72 @@ class Ct(Numbers, prefix="NFTA_CT_"):
     """Of the expression `ct`."""
 
     DREG, KEY, DIRECTION, SREG = 1, 2, 3, 4
+
+
+class Payload(Numbers, prefix="NFTA_PAYLOAD_"):
+    """Of the expression `payload`."""
+
+    DREG, BASE, OFFSET, LEN = 1, 2, 3, 4
+
+
+class Socket(Numbers, prefix="NFTA_SOCKET_"):
+    """Of the expression `socket`."""
+
+    KEY, DREG, LEVEL = 1, 2, 3
+
+
+class Exthdr(Numbers, prefix="NFTA_EXTHDR_"):
+    """Of the expression `exthdr`."""
+
+    DREG, TYPE, OFFSET, LEN, FLAGS, OP = 1, 2, 3, 4, 5, 6
+
+
+class Bitwise(Numbers, prefix="NFTA_BITWISE_"):
+    """Of the expression `bitwise`."""
+
+    SREG, DREG, LEN, MASK, XOR, OP = 1, 2, 3, 4, 5, 6
+
+
+class Byteorder(Numbers, prefix="NFTA_BYTEORDER_"):
+    """Of the expression `byteorder`."""
+
+    SREG, DREG, OP, LEN, SIZE = 1, 2, 3, 4, 5
+
+
+class Cmp(Numbers, prefix="NFTA_CMP_"):
+    """Of the expression `cmp`."""
+
+    SREG, OP, DATA = 1, 2, 3
+
+
+class Range(Numbers, prefix="NFTA_RANGE_"):
+    """Of the expression `range`."""
+
+    SREG, OP, FROM_DATA, TO_DATA = 1, 2, 3, 4
+
+
+class Lookup(Numbers, prefix="NFTA_LOOKUP_"):
+    """Of the expression `lookup`."""
+
+    SET, SREG, DREG, SET_ID, FLAGS = 1, 2, 3, 4, 5
+
+
+class Dynset(Numbers, prefix="NFTA_DYNSET_"):
+    """Of the expression `dynset`."""
+
+    SET_NAME, SET_ID, OP, SREG_KEY, SREG_DATA, TIMEOUT, EXPR, PAD, FLAGS = range(1, 10)
+
+
+class Immediate(Numbers, prefix="NFTA_IMMEDIATE_"):
+    """Of the expression `immediate`."""
+
+    DREG, DATA = 1, 2
+
+
+class Verdict(Numbers, prefix="NFTA_VERDICT_"):
+    """Of a verdict."""
+
+    CODE, CHAIN = 1, 2
 
 
 class Objref(Numbers, prefix="NFTA_OBJREF_"):

@@ -27,7 +27,6 @@ from secmarkd.netlink.expression import (
     Step,
     Use,
     UseNamed,
-    run,
 )
 from secmarkd.netlink.forms import (
     L4PROTO,
@@ -41,6 +40,8 @@ from secmarkd.netlink.forms import (
     field_of,
     forms_of,
 )
+from secmarkd.netlink.numbers import ByteorderOp, CtKey, DynsetOp, MetaKey, Object
+from secmarkd.netlink.registers import run
 from secmarkd.netlink.words import step_words
 from secmarkd.selectors.fields import FIELD_OF
 from secmarkd.table.elements import Field
@@ -62,12 +63,9 @@ from secmarkd.table.table import (
     Verdict,
 )
 
-OBJECT_KINDS = {1: ObjectKind.COUNTER, 8: ObjectKind.SECMARK}
-"""NFT_OBJECT_COUNTER, NFT_OBJECT_SECMARK."""
-_META_SECMARK, _CT_SECMARK = Source(META, (14,), 4), Source(CT, (4,), 4)
-_SAVE, _RESTORE = Put(CT, 4, _META_SECMARK), Put(META, 14, _CT_SECMARK)
-_ADD, _UPDATE = 0, 1
-"""NFT_DYNSET_OP_*."""
+OBJECT_KINDS = {Object.COUNTER: ObjectKind.COUNTER, Object.SECMARK: ObjectKind.SECMARK}
+_META_SECMARK, _CT_SECMARK = Source(META, (MetaKey.SECMARK,), 4), Source(CT, (CtKey.SECMARK,), 4)
+_SAVE, _RESTORE = Put(CT, CtKey.SECMARK, _META_SECMARK), Put(META, MetaKey.SECMARK, _CT_SECMARK)
 _ENDS = ("accept", "return")
 _LEAPS = ("jump", "goto")
 
@@ -134,8 +132,10 @@ class _Reader:
                 return self._test(action)
             case Member(sources, name, negated):
                 return self._member(sources, name, negated)
-            case Insert(sources, name, operator, timeout) if operator in (_ADD, _UPDATE) and timeout % 1000 == 0:
-                return Remember(self._keys_of(sources, name), name, operator == _UPDATE, timeout // 1000)
+            case Insert(sources, name, operator, timeout) if (
+                operator in (DynsetOp.ADD, DynsetOp.UPDATE) and timeout % 1000 == 0
+            ):
+                return Remember(self._keys_of(sources, name), name, operator == DynsetOp.UPDATE, timeout // 1000)
             case Use():
                 return self._lookup(action)
             case UseNamed(kind, name) if kind in OBJECT_KINDS:
@@ -213,8 +213,8 @@ def _turns(kind: Field, map_: Map) -> tuple[tuple[int, int] | None, ...]:
     if not map_.interval:
         return (None,)
     if kind.turned:
-        return ((1, kind.width),)
-    return (None, (1, 2)) if kind is Field.PROTOCOL else (None,)
+        return ((ByteorderOp.HTON, kind.width),)
+    return (None, (ByteorderOp.HTON, 2)) if kind is Field.PROTOCOL else (None,)
 
 
 def _fact(action: Action) -> Fact | None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A set or map of the kernel, its elements aside: one of our maps, an anonymous set of a rule, or something foreign.
 
-Numbers are the enums nft_set_attributes, nft_set_flags and nft_set_desc_attributes of linux/netfilter/nf_tables.h; what the
-number of a type and user data mean is libnftables' (enum datatypes) and libnftnl's (enum nftnl_udata_set_types).
+What the number of a type and user data mean is libnftables' (enum datatypes) and libnftnl's (enum nftnl_udata_set_types).
 """
 
 from __future__ import annotations
@@ -15,29 +14,29 @@ from dataclasses import dataclass
 from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.expression import text
 from secmarkd.netlink.layout import layout_of
+from secmarkd.netlink.numbers import Object as ObjectType
+from secmarkd.netlink.numbers import Set, SetDesc, SetField, SetFlag
 from secmarkd.netlink.words import printable
 from secmarkd.table.elements import ByteOrder, Elements, Field, key_width
 from secmarkd.table.table import DynamicSet, Key, Map, ObjectKind
 
-NAME, FLAGS, KEY_TYPE, KEY_LEN, DATA_TYPE, DATA_LEN, POLICY, DESC = 2, 3, 4, 5, 6, 7, 8, 9
-TIMEOUT, GC_INTERVAL, USERDATA, OBJ_TYPE, HANDLE, EXPR, EXPRESSIONS = 11, 12, 13, 15, 16, 17, 18
-_TABLE, _PAD = 1, 14
-_ANONYMOUS, _CONSTANT, _INTERVAL, _MAP, _TIMEOUT, _DYNAMIC, _OBJECT, _CONCAT = 1, 2, 4, 8, 16, 32, 0x40, 0x80
 _FLAG_WORDS = {
-    1: "anonymous", 2: "constant", 4: "interval", 8: "map", 16: "timeout", 32: "dynamic", 64: "object", 128: "concat",
-    256: "expressions",
+    SetFlag.ANONYMOUS: "anonymous", SetFlag.CONSTANT: "constant", SetFlag.INTERVAL: "interval", SetFlag.MAP: "map",
+    SetFlag.TIMEOUT: "timeout", SetFlag.EVAL: "dynamic", SetFlag.OBJECT: "object", SetFlag.CONCAT: "concat",
+    SetFlag.EXPR: "expressions",
 }  # fmt: skip
-_DESC_SIZE, _DESC_CONCAT, _FIELD_LEN = 1, 2, 1
 _INTEGER, _CT_ID_WIDTH = 4, 4
 """The type and the bytes of `ct id`."""
 _TYPE_BITS = 6
 _FIELDS = {each.number: each for each in Field}
 _TYPE_WORDS = {**{each.number: each.nft_type for each in Field}, 19: "mark", 1: "verdict"}
 OBJECT_WORDS = {
-    1: "counter", 2: "quota", 3: "ct helper", 4: "limit", 5: "connlimit", 6: "tunnel", 7: "ct timeout", 8: "secmark",
-    9: "ct expectation", 10: "synproxy",
+    ObjectType.COUNTER: "counter", ObjectType.QUOTA: "quota", ObjectType.CT_HELPER: "ct helper",
+    ObjectType.LIMIT: "limit", ObjectType.CONNLIMIT: "connlimit", ObjectType.TUNNEL: "tunnel",
+    ObjectType.CT_TIMEOUT: "ct timeout", ObjectType.SECMARK: "secmark", ObjectType.CT_EXPECT: "ct expectation",
+    ObjectType.SYNPROXY: "synproxy",
 }  # fmt: skip
-"""NFT_OBJECT_*, with nft's words where it has one."""
+"""nft's words where it has one."""
 _KEY_BYTEORDER, _KEY_TYPEOF, _DATA_TYPEOF, _DATA_INTERVAL, _COMMENT = 0, 3, 4, 6, 7
 _TYPEOFS = (_KEY_TYPEOF, _DATA_TYPEOF)
 _BIG_ENDIAN = (2).to_bytes(4, sys.byteorder)
@@ -82,25 +81,25 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
     not made of attributes."""
     listed = list(attributes(message))
     found = dict(listed)
-    name, flags = text(found.get(NAME, b"")), _int(found.get(FLAGS, b""))
-    word = "map" if flags & (_MAP | _OBJECT) else "set"
-    key_length = _int(found.get(KEY_LEN, b""))
-    if len(found) != len(listed) or not {NAME, KEY_TYPE, KEY_LEN} <= found.keys():
+    name, flags = text(found.get(Set.NAME, b"")), _int(found.get(Set.FLAGS, b""))
+    word = "map" if flags & (SetFlag.MAP | SetFlag.OBJECT) else "set"
+    key_length = _int(found.get(Set.KEY_LEN, b""))
+    if len(found) != len(listed) or not {Set.NAME, Set.KEY_TYPE, Set.KEY_LEN} <= found.keys():
         return RawSet(name, word, None, "an attribute that comes twice, or is missing", key_length)
-    if flags == _ANONYMOUS | _CONSTANT:
-        extra = "; ".join(_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS}))
+    if flags == SetFlag.ANONYMOUS | SetFlag.CONSTANT:
+        extra = "; ".join(_attribute_words(found, {Set.KEY_TYPE, Set.KEY_LEN, Set.FLAGS}))
         return RawSet(name, word, None, extra and f"{_words(found)}; {extra}", key_length)
-    if flags == _TIMEOUT | _DYNAMIC and (dynamic := _dynamic(name, found)) is not None:
+    if flags == SetFlag.TIMEOUT | SetFlag.EVAL and (dynamic := _dynamic(name, found)) is not None:
         extra = "; ".join(
             (
                 *_note_words(found, _dynamic_notes(dynamic), typeofs),
-                *_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, TIMEOUT}),
+                *_attribute_words(found, {Set.KEY_TYPE, Set.KEY_LEN, Set.FLAGS, Set.TIMEOUT}),
             )
         )
         return RawSet(name, word, dynamic, printable(extra), key_length)
-    fields = _fields(_int(found[KEY_TYPE]))
-    kind = _OBJECTS.get(_int(found.get(OBJ_TYPE, b"")))
-    interval = bool(flags & _INTERVAL)
+    fields = _fields(_int(found[Set.KEY_TYPE]))
+    kind = _OBJECTS.get(_int(found.get(Set.OBJ_TYPE, b"")))
+    interval = bool(flags & SetFlag.INTERVAL)
     if fields is None or kind is None or not _is_ours(found, flags, fields):
         return RawSet(name, word, None, _words(found), key_length)
     extra = "; ".join(
@@ -108,7 +107,7 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
             *_flags(flags & ~_ours(fields, interval)),
             *_size_words(found),
             *_note_words(found, _notes(fields), typeofs),
-            *_attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, OBJ_TYPE}),
+            *_attribute_words(found, {Set.KEY_TYPE, Set.KEY_LEN, Set.FLAGS, Set.OBJ_TYPE}),
         )
     )
     map_ = Map(name, fields, kind, interval, Elements(key_width(fields, interval)))
@@ -117,31 +116,32 @@ def read_set(message: bytes, typeofs: AbstractSet[bytes] = RECORDED_TYPEOFS) -> 
 
 def typeofs_of(message: bytes) -> set[bytes]:
     """What is noted of the expressions of a set."""
-    return {content for kind, content in _userdata(dict(attributes(message)).get(USERDATA, b"")) if kind in _TYPEOFS}
+    return {
+        content for kind, content in _userdata(dict(attributes(message)).get(Set.USERDATA, b"")) if kind in _TYPEOFS
+    }
 
 
-_OBJECTS = {1: ObjectKind.COUNTER, 8: ObjectKind.SECMARK}
-"""NFT_OBJECT_*."""
+_OBJECTS = {ObjectType.COUNTER: ObjectKind.COUNTER, ObjectType.SECMARK: ObjectKind.SECMARK}
 
 
 def _is_ours(found: Mapping[int, bytes], flags: int, fields: tuple[Field, ...]) -> bool:
     """Whether keys and values are those of a map of ours with these fields."""
-    interval = bool(flags & _INTERVAL)
+    interval = bool(flags & SetFlag.INTERVAL)
     lengths = [each.width for each in fields] if interval and len(fields) > 1 else []
     needed = _ours(fields, interval)
     return (
         flags & needed == needed
-        and not flags & (_ANONYMOUS | _CONSTANT | _MAP)
-        and _int(found[KEY_LEN]) == layout_of(fields, interval).width
-        and _concat(found.get(DESC, b"")) == lengths
+        and not flags & (SetFlag.ANONYMOUS | SetFlag.CONSTANT | SetFlag.MAP)
+        and _int(found[Set.KEY_LEN]) == layout_of(fields, interval).width
+        and _concat(found.get(Set.DESC, b"")) == lengths
     )
 
 
 def _ours(fields: tuple[Field, ...], interval: bool) -> int:
     """The flags of a map of ours."""
     if not interval:
-        return _OBJECT
-    return _OBJECT | _INTERVAL | (_CONCAT if len(fields) > 1 else 0)
+        return SetFlag.OBJECT
+    return SetFlag.OBJECT | SetFlag.INTERVAL | (SetFlag.CONCAT if len(fields) > 1 else 0)
 
 
 def _fields(number: int) -> tuple[Field, ...] | None:
@@ -158,8 +158,8 @@ def _fields(number: int) -> tuple[Field, ...] | None:
 
 def _dynamic(name: str, found: Mapping[int, bytes]) -> DynamicSet | None:
     """The dynamic set of ours, if it is one."""
-    size, timeout = _desc_size(found.get(DESC, b"")), _int(found.get(TIMEOUT, b""))
-    kind, width = _int(found[KEY_TYPE]), _int(found[KEY_LEN])
+    size, timeout = _desc_size(found.get(Set.DESC, b"")), _int(found.get(Set.TIMEOUT, b""))
+    kind, width = _int(found[Set.KEY_TYPE]), _int(found[Set.KEY_LEN])
     fields = _fields(kind)
     if (kind, width) == (_INTEGER, _CT_ID_WIDTH):
         key: Key | tuple[Field, ...] = Key.CT_ID
@@ -167,7 +167,7 @@ def _dynamic(name: str, found: Mapping[int, bytes]) -> DynamicSet | None:
         key = fields
     else:
         return None
-    if _concat(found.get(DESC, b"")) or not size or not timeout or timeout % 1000:
+    if _concat(found.get(Set.DESC, b"")) or not size or not timeout or timeout % 1000:
         return None
     return DynamicSet(name, key, size, timeout // 1000)
 
@@ -185,7 +185,7 @@ def _dynamic_notes(each: DynamicSet) -> dict[int, bytes]:
 
 def _note_words(found: Mapping[int, bytes], notes: Mapping[int, bytes], typeofs: AbstractSet[bytes]) -> Iterator[str]:
     """What libnftables would not have noted. It goes by these notes when it writes elements."""
-    listed = list(_userdata(found.get(USERDATA, b"")))
+    listed = list(_userdata(found.get(Set.USERDATA, b"")))
     if _KEY_BYTEORDER not in dict(listed) or len(dict(listed)) != len(listed):
         yield "no note of the order of bytes, or one twice"
     for kind, content in listed:
@@ -194,23 +194,24 @@ def _note_words(found: Mapping[int, bytes], notes: Mapping[int, bytes], typeofs:
 
 
 def _size_words(found: Mapping[int, bytes]) -> Iterator[str]:
-    size = _desc_size(found.get(DESC, b""))
+    size = _desc_size(found.get(Set.DESC, b""))
     if size != 0:
         yield "another description" if size is None else f"size {size}"
 
 
 def _attribute_words(found: Mapping[int, bytes], known: set[int]) -> Iterator[str]:
     """What there is besides what is known: a comment, and attributes that sets and maps of ours do not have."""
-    for kind, content in _userdata(found.get(USERDATA, b"")):
+    for kind, content in _userdata(found.get(Set.USERDATA, b"")):
         if kind == _COMMENT:
             yield printable(f'comment "{text(content)}"')
-    for kind in sorted(found.keys() - known - {_TABLE, NAME, DESC, USERDATA, HANDLE, _PAD}):
+    unremarkable = {Set.TABLE, Set.NAME, Set.DESC, Set.USERDATA, Set.HANDLE, Set.PAD}
+    for kind in sorted(found.keys() - known - unremarkable):
         yield f"{_ATTRIBUTE_WORDS.get(kind, f'attribute {kind}')} 0x{found[kind].hex()}"
 
 
 _ATTRIBUTE_WORDS = {
-    DATA_TYPE: "data type", DATA_LEN: "data length", POLICY: "policy", TIMEOUT: "timeout", GC_INTERVAL: "gc-interval",
-    OBJ_TYPE: "object type", EXPR: "expression", EXPRESSIONS: "expressions",
+    Set.DATA_TYPE: "data type", Set.DATA_LEN: "data length", Set.POLICY: "policy", Set.TIMEOUT: "timeout",
+    Set.GC_INTERVAL: "gc-interval", Set.OBJ_TYPE: "object type", Set.EXPR: "expression", Set.EXPRESSIONS: "expressions",
 }  # fmt: skip
 
 
@@ -229,7 +230,8 @@ def _concat(desc: bytes) -> list[int]:
     """The lengths of a concatenation's fields, as a description has them."""
     found = dict(_attributes(desc))
     return [
-        _int(dict(_attributes(each)).get(_FIELD_LEN, b"")) for _, each in _attributes(found.get(_DESC_CONCAT, b""))
+        _int(dict(_attributes(each)).get(SetField.LEN, b""))
+        for _, each in _attributes(found.get(SetDesc.CONCAT, b""))
     ]
 
 
@@ -237,8 +239,8 @@ def _desc_size(desc: bytes) -> int | None:
     """The size in a description, 0 without one; None for a description with something else in it."""
     listed = _attributes(desc)
     found = dict(listed)
-    strange = len(found) != len(listed) or not found.keys() <= {_DESC_SIZE, _DESC_CONCAT}
-    return None if strange else _int(found.get(_DESC_SIZE, b""))
+    strange = len(found) != len(listed) or not found.keys() <= {SetDesc.SIZE, SetDesc.CONCAT}
+    return None if strange else _int(found.get(SetDesc.SIZE, b""))
 
 
 def _attributes(content: bytes) -> list[tuple[int, bytes]]:
@@ -257,17 +259,19 @@ def _flags(bits: int) -> Iterator[str]:
 
 def _words(found: Mapping[int, bytes]) -> str:
     """What a foreign set is."""
-    flags = _int(found.get(FLAGS, b""))
-    parts = [f"type {_type_words(_int(found[KEY_TYPE]))}"]
-    if OBJ_TYPE in found:
-        kind = _int(found[OBJ_TYPE])
+    flags = _int(found.get(Set.FLAGS, b""))
+    parts = [f"type {_type_words(_int(found[Set.KEY_TYPE]))}"]
+    if Set.OBJ_TYPE in found:
+        kind = _int(found[Set.OBJ_TYPE])
         parts[0] += f" : {OBJECT_WORDS.get(kind, f'object {kind}')}"
-    elif DATA_TYPE in found:
-        kind = _int(found[DATA_TYPE])
+    elif Set.DATA_TYPE in found:
+        kind = _int(found[Set.DATA_TYPE])
         parts[0] += " : verdict" if kind == 0xFFFFFF00 else f" : {_type_words(kind)}"
-    parts += _flags(flags & ~(_MAP | _OBJECT))
+    parts += _flags(flags & ~(SetFlag.MAP | SetFlag.OBJECT))
     parts += _size_words(found)
-    parts += _attribute_words(found, {KEY_TYPE, KEY_LEN, FLAGS, OBJ_TYPE, DATA_TYPE, DATA_LEN})
+    parts += _attribute_words(
+        found, {Set.KEY_TYPE, Set.KEY_LEN, Set.FLAGS, Set.OBJ_TYPE, Set.DATA_TYPE, Set.DATA_LEN}
+    )
     return printable("; ".join(parts))
 
 

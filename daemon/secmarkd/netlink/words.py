@@ -11,9 +11,7 @@ import sys
 from secmarkd.netlink.codec import attributes
 from secmarkd.netlink.expression import (
     META,
-    NETWORK,
     PAYLOAD,
-    TRANSPORT,
     VERDICTS,
     Between,
     Compare,
@@ -27,6 +25,7 @@ from secmarkd.netlink.expression import (
     Use,
     UseNamed,
 )
+from secmarkd.netlink.numbers import DynsetOp, MetaKey, PayloadBase
 
 _MOST = 400
 """Characters of one statement."""
@@ -47,15 +46,17 @@ _CT = {
     23: "id",
 }
 _SOCKET = {0: "transparent", 1: "mark", 2: "wildcard", 3: "cgroupv2"}
-_BASES = {0: "@ll", NETWORK: "@nh", TRANSPORT: "@th", 3: "@ih"}
+_LINK, _NETWORK, _TRANSPORT = PayloadBase.LL_HEADER, PayloadBase.NETWORK_HEADER, PayloadBase.TRANSPORT_HEADER
+_BASES = {_LINK: "@ll", _NETWORK: "@nh", _TRANSPORT: "@th", PayloadBase.INNER_HEADER: "@ih"}
 _PAYLOADS = {
-    (TRANSPORT, 0, 2): "th sport", (TRANSPORT, 2, 2): "th dport", (TRANSPORT, 13, 1): "tcp flags",
-    (NETWORK, 12, 4): "ip saddr", (NETWORK, 16, 4): "ip daddr", (NETWORK, 8, 16): "ip6 saddr",
-    (NETWORK, 24, 16): "ip6 daddr",
+    (_TRANSPORT, 0, 2): "th sport", (_TRANSPORT, 2, 2): "th dport", (_TRANSPORT, 13, 1): "tcp flags",
+    (_NETWORK, 12, 4): "ip saddr", (_NETWORK, 16, 4): "ip daddr", (_NETWORK, 8, 16): "ip6 saddr",
+    (_NETWORK, 24, 16): "ip6 daddr",
 }  # fmt: skip
 """By base, offset and bytes."""
-_TEXTS = (META, (6,)), (META, (7,)), (META, (26,)), (META, (27,))
+_TEXTS = frozenset((META, (each,)) for each in (MetaKey.IIFNAME, MetaKey.OIFNAME, MetaKey.IIFKIND, MetaKey.OIFKIND))
 """Sources that are names."""
+_INSERTS = {DynsetOp.ADD: "add", DynsetOp.UPDATE: "update", DynsetOp.DELETE: "delete"}
 _STATEFUL = frozenset({"counter", "quota", "limit", "last", "connlimit", "notrack", "masq", "log", "reject"})
 """Expressions whose name says most of it."""
 
@@ -76,9 +77,7 @@ def step_words(step: Step) -> str:
         case Put(kind, key, source):
             said = f"{kind} {(_META if kind == META else _CT).get(key, key)} set {_source(source)}"
         case Insert(sources, name, operator):
-            said = (
-                f"{ {0: 'add', 1: 'update', 2: 'delete'}.get(operator, operator) } @{name} {{ {_sources(sources)} }}"
-            )
+            said = f"{_INSERTS.get(operator, operator)} @{name} {{ {_sources(sources)} }}"
         case End(code, chain):
             said = f"{VERDICTS.get(code, f'verdict {code}')} {chain}".rstrip()
         case _:
