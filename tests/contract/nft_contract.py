@@ -6,7 +6,7 @@ the virtual machine with SELinux. A world is the port and a way for others to ch
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -16,21 +16,12 @@ from secmarkd.change.rebuild import rebuild
 from secmarkd.compiler.compile import OWNED
 from secmarkd.errors import Conflict, KernelError, NotSupported
 from secmarkd.ports import Nft
-from secmarkd.table.elements import Elements, Field
+from secmarkd.table.elements import Elements
 from secmarkd.table.generation import successor
 from secmarkd.table.table import (
-    Chain,
-    Foreign,
-    Key,
-    Map,
     Mark,
-    Match,
-    Object,
     ObjectKind,
-    Rule,
-    Statement,
     Table,
-    Verdict,
 )
 from secmarkd.table.transaction import (
     AddElements,
@@ -41,7 +32,8 @@ from secmarkd.table.transaction import (
     Remove,
     Replace,
 )
-from tests.support.tables import Values, find_map, full_table, make_map, make_object, replace_map, with_elements
+from tests.contract.intrusions import INTRUSIONS, Intrusion, port_map, with_objects
+from tests.support.tables import Values, find_map, full_table, make_object, replace_map, with_elements
 
 
 class World(Protocol):
@@ -55,172 +47,6 @@ class World(Protocol):
 
     def change(self, text: str, effect: Callable[[Table], Table | None]) -> None:
         """Someone else runs `text` by nft; `effect` is what that does to our table."""
-
-
-@dataclass(frozen=True)
-class Intrusion:
-    """What someone else does to our table, and how it has to be read back."""
-
-    name: str
-    text: str
-    effect: Callable[[Table], Table | None]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def _with_foreign(what: str, name: str, text: str) -> Callable[[Table], Table]:
-    return lambda table: replace(table, foreign=(Foreign(what, name, text),))
-
-
-def _with_rule(chain: str, *statements: Statement) -> Callable[[Table], Table]:
-    def effect(table: Table) -> Table:
-        rule: Rule = statements
-        chains = [replace(one, rules=(*one.rules, rule)) if one.name == chain else one for one in table.chains]
-        return replace(table, chains=tuple(chains))
-
-    return effect
-
-
-def _with_chain_base(chain: str, **changed: str) -> Callable[[Table], Table]:
-    def effect(table: Table) -> Table:
-        return replace(
-            table,
-            chains=tuple(
-                replace(one, base=replace(one.base, **changed)) if one.name == chain and one.base else one  # type: ignore[arg-type]
-                for one in table.chains
-            ),
-        )
-
-    return effect
-
-
-def _without_element(name: str, *values: Values) -> Callable[[Table], Table]:
-    def effect(table: Table) -> Table:
-        map_ = find_map(table, name)
-        gone = with_elements(map_, (values, "s_http")).as_dict()
-        left = {key: target for key, target in map_.elements.items() if key not in gone}
-        return replace_map(table, name, Elements.of(map_.elements.width, left))
-
-    return effect
-
-
-_STATEMENT = "statement"
-_PORT_IN_F = "th dport @f"
-_VERDICTS = "type inet_service : verdict"
-"""What is in a foreign map is not read."""
-
-INTRUSIONS = (
-    Intrusion("rule", "add rule inet secmarkd done drop", _with_rule("done", Foreign(_STATEMENT, "", "drop"))),
-    Intrusion(
-        "rule that could be ours",
-        "add rule inet secmarkd done meta l4proto 6 return",
-        _with_rule("done", Match(Key.L4PROTO, 6), Verdict("return")),
-    ),
-    Intrusion(
-        "rule comment",
-        'add rule inet secmarkd done accept comment "x"',
-        _with_rule("done", Verdict("accept"), Foreign("rule", "", 'comment "x"')),
-    ),
-    Intrusion(
-        "counter in a rule",
-        "add rule inet secmarkd done counter accept",
-        _with_rule("done", Foreign(_STATEMENT, "", "counter"), Verdict("accept")),
-    ),
-    Intrusion(
-        "equality that is no bit test",
-        "add rule inet secmarkd done ct state == new accept",
-        _with_rule(
-            "done",
-            Foreign(_STATEMENT, "", "ct state == 0x8"),
-            Verdict("accept"),
-        ),
-    ),
-    Intrusion(
-        "set",
-        "add set inet secmarkd f { type mark; }",
-        _with_foreign("set", "f", "type mark"),
-    ),
-    Intrusion(
-        "quota",
-        "add quota inet secmarkd f { over 5 mbytes }",
-        _with_foreign("quota", "f", "quota"),
-    ),
-    Intrusion(
-        "map to something else",
-        "add map inet secmarkd f { type inet_service : mark; }",
-        _with_foreign("map", "f", "type inet_service : mark"),
-    ),
-    Intrusion(
-        "map with a size",
-        "add map inet secmarkd f { type inet_service : counter; size 7; }",
-        lambda table: replace(
-            table,
-            maps=tuple(sorted((*table.maps, _port_map("f", ObjectKind.COUNTER)), key=lambda one: one.name)),
-            foreign=(Foreign("map", "f", "size 7"),),
-        ),
-    ),
-    Intrusion(
-        "counter with a comment",
-        'add counter inet secmarkd zz { comment "x"; }',
-        lambda table: replace(
-            table,
-            objects=_objects(table, Object("zz", ObjectKind.COUNTER)),
-            foreign=(Foreign("counter", "zz", 'comment "x"'),),
-        ),
-    ),
-    Intrusion(
-        "element with a comment",
-        'add element inet secmarkd m_port { 6 . 7 comment "x" : "s_http" }',
-        _with_foreign("element", "m_port", '[{"elem": {"comment": "x", "val": {"concat": [6, 7]}}}, "s_http"]'),
-    ),
-    Intrusion(
-        "set that a rule uses",
-        "add set inet secmarkd f { type inet_service; }; add rule inet secmarkd done tcp dport @f drop",
-        lambda table: _with_rule("done", Foreign(_STATEMENT, "", _PORT_IN_F), Foreign(_STATEMENT, "", "drop"))(
-            _with_foreign("set", "f", "type inet_service")(table)
-        ),
-    ),
-    Intrusion(
-        "map to verdicts, and where it leads",
-        "add chain inet secmarkd theirs; "
-        "add map inet secmarkd f { type inet_service : verdict; elements = { 7 : jump theirs } }",
-        lambda table: replace(
-            table,
-            chains=tuple(sorted((*table.chains, Chain("theirs", ())), key=lambda one: one.name)),
-            foreign=(Foreign("map", "f", _VERDICTS),),
-        ),
-    ),
-    Intrusion("deleted element", "delete element inet secmarkd m_port { 6 . 80 }", _without_element("m_port", 6, 80)),
-    Intrusion(
-        "flushed map",
-        "flush map inet secmarkd m_ranges",
-        lambda table: replace_map(table, "m_ranges", Elements(find_map(table, "m_ranges").elements.width)),
-    ),
-    Intrusion(
-        "flushed chain",
-        "flush chain inet secmarkd done",
-        lambda table: replace(
-            table, chains=tuple(replace(one, rules=()) if one.name == "done" else one for one in table.chains)
-        ),
-    ),
-    Intrusion("policy", "add chain inet secmarkd routed { policy drop; }", _with_chain_base("routed", policy="drop")),
-    Intrusion(
-        "dormant table",
-        "add table inet secmarkd { flags dormant; }",
-        lambda table: replace(table, flags=("dormant",)),
-    ),
-    Intrusion("deleted table", "delete table inet secmarkd", lambda table: None),
-    Intrusion("flush ruleset", "flush ruleset", lambda table: None),
-)  # fmt: skip
-
-
-def _objects(table: Table, *added: Object) -> tuple[Object, ...]:
-    return tuple(sorted((*table.objects, *added), key=lambda one: one.name))
-
-
-def _port_map(name: str, kind: ObjectKind) -> Map:
-    return make_map(name, (Field.PORT,), kind)
 
 
 class NftContract:
@@ -317,7 +143,7 @@ class NftContract:
         assert world.nft.read() == Table()
 
     def test_a_replaced_table_has_nothing_of_the_old_one(self, world: World, full: Table) -> None:
-        smaller = Table(objects=(make_object("s_ssh", world.kind),), maps=(_port_map("m_other", world.kind),))
+        smaller = Table(objects=(make_object("s_ssh", world.kind),), maps=(port_map("m_other", world.kind),))
         world.nft.commit((Replace(smaller),))
         assert world.nft.read() == smaller
 
@@ -556,7 +382,7 @@ class NftContract:
     def test_objects_come_and_go(self, world: World, full: Table) -> None:
         added = make_object("s_new", world.kind)
         world.nft.commit((AddObjects((added,)),))
-        assert world.nft.read() == replace(full, objects=_objects(full, added))
+        assert world.nft.read() == replace(full, objects=with_objects(full, added))
         world.nft.commit((DeleteObjects((added,)),))
         assert world.nft.read() == full
 

@@ -14,7 +14,7 @@ from secmarkd.netlink.elements import parse_elements
 from secmarkd.netlink.elements_write import encode_elements
 from secmarkd.table.elements import Elements
 from secmarkd.table.table import Map, ObjectKind, Table
-from tests.fakes.nft import changes_between
+from tests.fakes.nft_state import changes_between
 from tests.support.raw_netlink import COMMENT, KEY, USERDATA, attribute, element, flags, kernel_key, key, objref
 from tests.support.strategies import maps
 from tests.support.tables import find_map, full_table, make_map, replace_map, with_elements
